@@ -1,0 +1,182 @@
+// The whole configuration as plain values, with the defaults. sidecar.yaml explains each key; config.cpp reads it.
+// A config is immutable once published; a reload publishes another.
+#pragma once
+
+#include "sidecar/readiness.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sidecar {
+
+using std::chrono::milliseconds;
+
+struct endpoint {
+    std::string host; // a name or an IP literal, IPv6 without brackets
+    std::uint16_t port = 0;
+    friend bool operator==(const endpoint&, const endpoint&) = default;
+};
+
+inline constexpr std::size_t kib = 1024;
+inline constexpr std::size_t mib = 1024 * kib;
+
+struct listen_config {
+    endpoint address{"0.0.0.0", 8080};
+    int backlog = 4096;
+    friend bool operator==(const listen_config&, const listen_config&) = default;
+};
+
+enum class half_close : std::uint8_t { serve, abort };
+
+struct downstream_config {
+    std::size_t connections_max = 0; // 0: auto, from the descriptor limit
+    milliseconds idle_timeout{75'000};
+    milliseconds header_timeout{10'000};
+    milliseconds body_timeout{60'000};
+    milliseconds write_timeout{60'000};
+    milliseconds tunnel_timeout{3'600'000};
+    std::size_t target_bytes_max = 32 * kib;
+    std::size_t header_bytes_max = 128 * kib; // request line included
+    std::size_t header_fields_max = 256;
+    std::size_t chunk_line_bytes_max = 4 * kib; // size and extensions of one chunk, both directions
+    std::size_t trailer_bytes_max = 16 * kib;   // both directions
+    std::size_t drain_bytes_max = 64 * kib;     // of the body of a request that is answered without it
+    half_close on_half_close = half_close::serve;
+};
+
+enum class on_failure : std::uint8_t { answer, close };
+
+struct upstream_config {
+    endpoint address{"127.0.0.1", 3000};
+    milliseconds connect_timeout{1'000};
+    milliseconds connect_retry{10'000};
+    milliseconds response_timeout{120'000};
+    milliseconds body_timeout{300'000};
+    milliseconds write_timeout{60'000};
+    milliseconds idle_timeout{15'000};
+    std::size_t connections_max = 0;        // 0: auto, as many as clients
+    std::size_t idle_connections_max = 256; // over all workers
+    std::size_t header_bytes_max = 128 * kib;
+    std::size_t header_fields_max = 256;
+    on_failure unreachable = on_failure::answer;
+    on_failure no_answer = on_failure::answer;
+};
+
+struct request_header {
+    std::string name;
+    std::string value; // or:
+    std::string file;  // read again for each poll; trailing line ends are cut
+};
+
+struct status_config {
+    std::string url = "http://127.0.0.1:3000/internal/consistency";
+    milliseconds interval{1'000};
+    double jitter = 0.1; // of the interval, either way
+    milliseconds timeout{5'000};
+    milliseconds max_age{30'000};
+    milliseconds backoff_max{30'000};
+    milliseconds wait{20'000}; // `Prefer: wait` (RFC 7240); 0: not asked for
+    std::size_t document_bytes_max = 128 * mib;
+    unlisted unlisted_means = unlisted::ready;
+    bool expose = false;
+    std::string ca_file; // for https; empty: the system's
+    std::vector<request_header> headers;
+};
+
+enum class unknown_augment : std::uint8_t { omit, ready, not_ready };
+enum class unknown_gate : std::uint8_t { pass, reject };
+enum class id_from : std::uint8_t { path, body };
+
+struct augment_rule {
+    std::string collection;
+    std::vector<std::string> members;
+    unknown_augment unknown = unknown_augment::omit;
+};
+
+struct gate_rule {
+    std::string collection;
+    std::string member;
+    std::vector<std::string> require{"authorization"}; // fields without which the request is forwarded
+    unknown_gate unknown = unknown_gate::pass;
+};
+
+struct learn_rule {
+    std::string collection;
+    std::vector<std::string> members; // held as not ready
+    id_from id = id_from::body;       // {id} of the path, or member `id` of the answer's JSON object
+};
+
+struct rule {
+    std::string name; // in logs and metrics; unique
+    std::string method;
+    std::string path;  // a template below the prefix: /projects/{id}/uploads
+    std::string query; // a parameter that must be present; empty: none
+    std::variant<augment_rule, gate_rule, learn_rule> action;
+};
+
+// The rules of the DDS-872 proposal: what sidecar.yaml ships.
+std::vector<rule> dds_rules();
+
+struct rules_config {
+    std::string prefix = "/api/v1";
+    std::vector<rule> rules = dds_rules();
+    std::size_t augment_body_max = mib;         // a larger answer passes as it came
+    std::size_t learn_body_max = 64 * kib;      // a larger answer teaches nothing
+    std::size_t learn_entries_max = 4096;       // between two polls
+};
+
+struct own_header {
+    std::string name;
+    std::string value;
+};
+
+struct own_answers_config {
+    std::chrono::seconds retry_after{1};
+    std::vector<std::string> cors_allow_origins{"*"}; // empty: no CORS headers
+    std::vector<std::string> cors_expose_headers;
+    std::vector<own_header> headers;
+};
+
+struct forward_config {
+    bool x_forwarded_for = false;   // append the client's address
+    std::string x_forwarded_proto;  // set to this; empty: untouched
+    bool x_request_id = false;      // add one where the client sent none
+};
+
+struct admin_config {
+    std::optional<endpoint> address = endpoint{"0.0.0.0", 9090}; // nullopt: off
+};
+
+enum class log_level : std::uint8_t { debug, info, warn, error };
+
+struct log_config {
+    log_level level = log_level::info;
+    bool access = true;
+    std::size_t buffer_bytes = mib; // per worker; when full, lines are dropped and counted
+};
+
+struct drain_config {
+    milliseconds accept_for{5'000};
+    milliseconds timeout{25'000};
+};
+
+struct config {
+    listen_config listen;
+    unsigned workers = 0; // 0: auto, from the CPU quota of the cgroup
+    downstream_config downstream;
+    upstream_config upstream;
+    status_config status;
+    rules_config rules;
+    own_answers_config own_answers;
+    forward_config forward;
+    admin_config admin;
+    log_config log;
+    drain_config drain;
+};
+
+} // namespace sidecar

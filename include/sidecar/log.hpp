@@ -1,0 +1,48 @@
+// JSON lines on a descriptor (stdout). Writing a line never waits for the descriptor: lines go through bounded queues
+// to one writer thread; what does not fit is dropped and counted.
+#pragma once
+
+#include "sidecar/config.hpp"
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string_view>
+#include <variant>
+
+namespace sidecar {
+
+struct log_value {
+    std::string_view name;
+    std::variant<std::string_view, std::int64_t, double, bool> value;
+};
+
+class log {
+public:
+    explicit log(int descriptor, log_level least = log_level::info);
+    ~log(); // writes what is queued, within a second
+    log(const log&) = delete;
+    log& operator=(const log&) = delete;
+
+    // Any thread. {"time":"..Z","level":"info","msg":"..",...}; control bytes and bytes that are no UTF-8 are escaped.
+    void line(log_level, std::string_view message, std::initializer_list<log_value> values = {});
+
+    // One producer's own queue, lock-free: for a worker's access lines.
+    class queue {
+    public:
+        virtual ~queue() = default;
+        // A whole line with its line end. False: full, dropped, counted.
+        virtual bool push(std::string_view line) noexcept = 0;
+    };
+    std::shared_ptr<queue> open_queue(std::size_t bytes);
+
+    log_level least() const noexcept;
+    void set_least(log_level) noexcept;
+    std::uint64_t dropped() const noexcept; // lines, since the start, over all queues
+
+private:
+    class writer;
+    std::unique_ptr<writer> writer_;
+};
+
+} // namespace sidecar

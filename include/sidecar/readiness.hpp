@@ -1,0 +1,130 @@
+// The readiness cache: what the status document (SPEC 7) and the answers that passed through say about resources.
+// Everything here is an immutable value: built once, shared by all threads, looked up without a lock.
+#pragma once
+
+#include "sidecar/result.hpp"
+#include "sidecar/uuid.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sidecar {
+
+// Monotonic time; never the wall clock, which jumps.
+using time_point = std::chrono::steady_clock::time_point;
+
+enum class state : std::uint8_t { unknown, not_ready, ready };
+
+// Which collections and which booleans of their entries the rules ask for. What is not here is not kept.
+struct schema {
+    static constexpr std::size_t members_max = 16; // per collection: two bits each
+
+    struct collection {
+        std::string name;
+        std::vector<std::string> members;
+    };
+    std::vector<collection> collections;
+
+    std::optional<std::size_t> collection_of(std::string_view name) const noexcept;
+    friend bool operator==(const schema&, const schema&) = default;
+};
+bool operator==(const schema::collection&, const schema::collection&);
+
+// The states of one resource's members, by their place in the schema's collection.
+class member_states {
+public:
+    state get(std::size_t member) const noexcept { return static_cast<state>(bits_ >> (2 * member) & 3U); }
+    void set(std::size_t member, state to) noexcept {
+        bits_ = (bits_ & ~(3U << (2 * member))) | static_cast<std::uint32_t>(to) << (2 * member);
+    }
+    friend bool operator==(const member_states&, const member_states&) = default;
+
+private:
+    std::uint32_t bits_ = 0; // all unknown
+};
+
+// One collection of a snapshot: an open-addressing table, at most 40 bytes an entry, built once.
+// The last of two entries with the same id counts.
+class resource_table {
+public:
+    struct entry {
+        uuid id;
+        member_states members;
+    };
+
+    resource_table() = default;
+    explicit resource_table(const std::vector<entry>& entries);
+
+    // nullptr: not listed. One hash and, nearly always, one or two cache lines.
+    const member_states* find(const uuid& id) const noexcept;
+    std::size_t size() const noexcept { return size_; } // distinct ids
+    std::size_t memory_bytes() const noexcept;
+
+    // Up to `limit` entries for which any member is not ready, in no order (for the admin page).
+    std::vector<entry> not_ready(std::size_t limit) const;
+    std::size_t not_ready_count(std::size_t member) const noexcept;
+
+private:
+    std::size_t slot_of(const uuid& id) const noexcept;
+
+    std::vector<uuid> ids_;
+    std::vector<member_states> members_;
+    std::vector<bool> used_;
+    std::size_t size_ = 0;
+};
+
+// One status document, whole.
+struct status_document {
+    std::vector<resource_table> collections; // as in the schema
+    std::size_t bytes = 0;                   // of the document
+};
+
+// Reads a status document: whole or not at all. Fails on malformed JSON, a top level that is no object, a collection
+// that is no array, an entry that is no object or has no UUID as `id`, a member that the schema names and that is no
+// boolean. A collection that is missing is empty. Other members are ignored.
+result<status_document> read_status(std::string_view body, const schema&);
+
+// A resource that an answer just made: not ready in the members given, whatever an older poll says (SPEC 7).
+struct learned_entry {
+    std::size_t collection = 0;
+    uuid id;
+    member_states members;
+    time_point at; // when the answer passed
+};
+
+// Few entries: those of about one poll interval. Newest last.
+struct learned {
+    std::vector<learned_entry> entries;
+
+    const learned_entry* find(std::size_t collection, const uuid& id) const noexcept; // the newest
+    // A copy with one more; without those that `asked_at` (of the last good poll, if any) or `expired` (learned
+    // before it) has ended, and without the oldest beyond `entries_max`, which are counted in `dropped`.
+    learned with(const learned_entry&, std::optional<time_point> asked_at, time_point expired, std::size_t entries_max,
+                 std::size_t& dropped) const;
+};
+
+enum class unlisted : std::uint8_t { ready, unknown };
+
+// What `decide` is given: the last good poll and what has been learned since.
+struct readiness {
+    std::shared_ptr<const status_document> document; // null before the first good poll
+    std::shared_ptr<const learned> recent;           // null: nothing learned
+    time_point asked_at{};                           // when the poll that brought or renewed the document was sent
+    time_point answered_at{};                        // when its answer was read: its age counts from here
+    std::chrono::milliseconds max_age{30'000};
+    unlisted unlisted_means = unlisted::ready;
+
+    bool fresh(time_point now) const noexcept { return document && now - answered_at <= max_age; }
+
+    // Learned and not yet overtaken by a poll that was sent after it: the learned word, while younger than max_age.
+    // Else the document's word while it is fresh; a resource or member it does not list is as `unlisted_means`.
+    state look_up(std::size_t collection, std::size_t member, const uuid& id, time_point now) const noexcept;
+};
+
+} // namespace sidecar

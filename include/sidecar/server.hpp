@@ -1,0 +1,41 @@
+// The whole sidecar in one object: what main runs and what the tests start in-process.
+#pragma once
+
+#include "sidecar/config.hpp"
+#include "sidecar/log.hpp"
+#include "sidecar/result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace sidecar {
+
+class server {
+public:
+    // `reload` is called (on the control thread) on request_reload(); it returns the new configuration or why not.
+    using reload_source = std::function<result<std::shared_ptr<const config>>()>;
+
+    // Binds the listeners; throws std::runtime_error, with the address in its words, if it can't.
+    explicit server(std::shared_ptr<const config>, log&, reload_source = {});
+    ~server(); // stops at once if still running
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    std::uint16_t port() const noexcept;       // where clients connect; the one chosen if the config says 0
+    std::uint16_t admin_port() const noexcept; // 0 if off
+
+    // Serves until drained or stopped. The calling thread becomes the control thread.
+    void run();
+
+    // Any thread, and more than once. drain(): SPEC 8. stop(): at once.
+    void drain();
+    void stop();
+    void request_reload();
+
+private:
+    class running;
+    std::unique_ptr<running> running_;
+};
+
+} // namespace sidecar

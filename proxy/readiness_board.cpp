@@ -1,0 +1,41 @@
+#include "proxy/shared.hpp"
+
+namespace sidecar {
+
+bool readiness_board::learn(const learned_entry& entry, std::size_t entries_max, time_point now) {
+    std::size_t dropped = 0;
+    {
+        std::lock_guard lock(mutex_);
+        static const learned nothing;
+        const learned& before = current_.recent ? *current_.recent : nothing;
+        const auto asked_at = current_.document ? std::optional(current_.asked_at) : std::nullopt;
+        current_.recent = std::make_shared<learned>(
+            before.with(entry, asked_at, now - current_.max_age, entries_max, dropped));
+        published_.publish(std::make_shared<readiness>(current_));
+    }
+    if (on_learned_) on_learned_();
+    return dropped == 0;
+}
+
+void readiness_board::publish(std::shared_ptr<const status_document> document, time_point asked_at,
+                              time_point answered_at) {
+    std::lock_guard lock(mutex_);
+    if (document) current_.document = std::move(document);
+    current_.asked_at = asked_at;
+    current_.answered_at = answered_at;
+    published_.publish(std::make_shared<readiness>(current_));
+}
+
+void readiness_board::configure(const schema& needs, std::chrono::milliseconds max_age, unlisted unlisted_means) {
+    std::lock_guard lock(mutex_);
+    if (schema_ != needs) {
+        schema_ = needs;
+        current_.document = nullptr;
+        current_.recent = nullptr;
+    }
+    current_.max_age = max_age;
+    current_.unlisted_means = unlisted_means;
+    published_.publish(std::make_shared<readiness>(current_));
+}
+
+} // namespace sidecar
