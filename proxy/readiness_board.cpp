@@ -9,8 +9,8 @@ bool readiness_board::learn(const learned_entry& entry, std::size_t entries_max,
         static const learned nothing;
         const learned& before = current_.recent ? *current_.recent : nothing;
         const auto asked_at = current_.document ? std::optional(current_.asked_at) : std::nullopt;
-        current_.recent = std::make_shared<learned>(
-            before.with(entry, asked_at, now - current_.max_age, entries_max, dropped));
+        current_.recent =
+            std::make_shared<learned>(before.with(entry, asked_at, now - current_.max_age, entries_max, dropped));
         published_.publish(std::make_shared<readiness>(current_));
     }
     if (on_learned_) on_learned_();

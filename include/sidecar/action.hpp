@@ -13,16 +13,16 @@ namespace sidecar {
 
 // Why it was decided so; a word for logs and a label for metrics.
 enum class reason : std::uint8_t {
-    no_rule,           // forwarded: nothing selects it
-    method_override,   // forwarded: X-HTTP-Method-Override makes it another method
-    id_is_no_uuid,     // forwarded
-    field_missing,     // forwarded: gate.require (no Authorization)
-    ready,             // gate open
-    not_ready,         // gate closed
-    unknown,           // the readiness says nothing; what then happens is the rule's `unknown`
-    augmented,         // will be, if the answer allows
-    learning,          // forwarded; a success teaches
-    status_path,       // refused: the status endpoint is not for clients
+    no_rule,         // forwarded: nothing selects it
+    method_override, // forwarded: X-HTTP-Method-Override makes it another method
+    id_is_no_uuid,   // forwarded
+    field_missing,   // forwarded: gate.require (no Authorization)
+    ready,           // gate open
+    not_ready,       // gate closed
+    unknown,         // the readiness says nothing; what then happens is the rule's `unknown`
+    augmented,       // will be, if the answer allows
+    learning,        // forwarded; a success teaches
+    status_path,     // refused: the status endpoint is not for clients
 };
 std::string_view to_string(reason) noexcept;
 

@@ -17,7 +17,15 @@ struct splice {
 };
 
 // Why an answer passes as it came; a word for logs and a label for metrics.
-enum class unspliced : unsigned char { not_200, not_json, encoded, too_large, invalid_json, not_an_object, backends_own_word };
+enum class unspliced : unsigned char {
+    not_200,
+    not_json,
+    encoded,
+    too_large,
+    invalid_json,
+    not_an_object,
+    backends_own_word
+};
 std::string_view to_string(unspliced) noexcept;
 
 // Splices {"info":{"resource_consistency":CONSISTENCY}} into `body`, which must be one valid JSON object (validated
@@ -50,7 +58,8 @@ bool is_json_media_type(std::string_view content_type) noexcept;
 // strong as the backend's was. nullopt if the backend's is no valid entity-tag.
 std::optional<std::string> augmented_etag(std::string_view backends, std::string_view spliced_text);
 
-// RFC 9110 13.1.2, weak comparison. `field_value`: a list of entity tags or `*`. An empty `etag` (none) matches `*` only.
+// RFC 9110 13.1.2, weak comparison. `field_value`: a list of entity tags or `*`. An empty `etag` (none) matches `*`
+// only.
 bool if_none_match(std::string_view field_value, std::string_view etag) noexcept;
 
 } // namespace sidecar

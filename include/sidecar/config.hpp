@@ -46,6 +46,8 @@ struct downstream_config {
     std::size_t chunk_line_bytes_max = 4 * kib; // size and extensions of one chunk, both directions
     std::size_t trailer_bytes_max = 16 * kib;   // both directions
     std::size_t drain_bytes_max = 64 * kib;     // of the body of a request that is answered without it
+    std::size_t linger_bytes_max = mib;         // read and thrown away after an answer that ends the connection
+    milliseconds linger_timeout{2'000};         // likewise
     half_close on_half_close = half_close::serve;
 };
 
@@ -125,9 +127,9 @@ std::vector<rule> dds_rules();
 struct rules_config {
     std::string prefix = "/api/v1";
     std::vector<rule> rules = dds_rules();
-    std::size_t augment_body_max = mib;         // a larger answer passes as it came
-    std::size_t learn_body_max = 64 * kib;      // a larger answer teaches nothing
-    std::size_t learn_entries_max = 4096;       // between two polls
+    std::size_t augment_body_max = mib;    // a larger answer passes as it came
+    std::size_t learn_body_max = 64 * kib; // a larger answer teaches nothing
+    std::size_t learn_entries_max = 4096;  // between two polls
 };
 
 struct own_header {
@@ -143,9 +145,9 @@ struct own_answers_config {
 };
 
 struct forward_config {
-    bool x_forwarded_for = false;   // append the client's address
-    std::string x_forwarded_proto;  // set to this; empty: untouched
-    bool x_request_id = false;      // add one where the client sent none
+    bool x_forwarded_for = false;  // append the client's address
+    std::string x_forwarded_proto; // set to this; empty: untouched
+    bool x_request_id = false;     // add one where the client sent none
 };
 
 struct admin_config {

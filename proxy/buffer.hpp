@@ -1,0 +1,64 @@
+// Memory for bytes under way. A buffer at rest holds none; blocks are taken from the worker's pool and go back to it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace sidecar {
+
+// Freed blocks of the usual sizes, last in, first out, so that the next request finds them in the cache. One per
+// worker.
+class buffer_pool {
+public:
+    static constexpr std::size_t small_bytes = 16 * 1024;  // heads and small messages
+    static constexpr std::size_t large_bytes = 128 * 1024; // bodies under way
+
+    struct block {
+        std::unique_ptr<char[]> bytes;
+        std::size_t size = 0;
+    };
+
+    block take(std::size_t at_least);
+    void give_back(block) noexcept;
+
+private:
+    static constexpr std::size_t kept_max = 64; // of each size: 1 MiB and 8 MiB
+    std::vector<block> small_;
+    std::vector<block> large_;
+};
+
+// Contiguous bytes: [consumed][data][space].
+class buffer {
+public:
+    explicit buffer(buffer_pool& pool) : pool_(&pool) {}
+    ~buffer() { release(); }
+    buffer(const buffer&) = delete;
+    buffer& operator=(const buffer&) = delete;
+
+    std::string_view data() const noexcept { return {block_.bytes.get() + begin_, end_ - begin_}; }
+    bool empty() const noexcept { return begin_ == end_; }
+    std::span<char> space() noexcept { return {block_.bytes.get() + end_, block_.size - end_}; }
+    void commit(std::size_t n) noexcept { end_ += n; }
+    void consume(std::size_t n) noexcept {
+        begin_ += n;
+        if (begin_ == end_) begin_ = end_ = 0;
+    }
+    std::size_t capacity() const noexcept { return block_.size; }
+
+    // Room for at least `total` bytes of data. Views into data() move with it.
+    void reserve(std::size_t total);
+    void append(std::string_view bytes);
+    // Gives the memory back; what was in it is gone.
+    void release() noexcept;
+
+private:
+    buffer_pool* pool_;
+    buffer_pool::block block_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+};
+
+} // namespace sidecar

@@ -1,0 +1,47 @@
+#include "proxy/outbox.hpp"
+
+namespace sidecar {
+
+void outbox::add(std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (!empty()) {
+        auto& last = pieces_.back();
+        if (static_cast<const char*>(last.iov_base) + last.iov_len == bytes.data()) {
+            last.iov_len += bytes.size();
+            return;
+        }
+    }
+    pieces_.push_back({const_cast<char*>(bytes.data()), bytes.size()});
+}
+
+io_result outbox::flush(connection& to) noexcept {
+    const auto written = to.write({pieces_.data() + next_, pieces_.size() - next_});
+    auto left = written.bytes;
+    while (left > 0) {
+        auto& piece = pieces_[next_];
+        if (left < piece.iov_len) {
+            piece.iov_base = static_cast<char*>(piece.iov_base) + left;
+            piece.iov_len -= left;
+            break;
+        }
+        left -= piece.iov_len;
+        ++next_;
+    }
+    if (empty()) clear();
+    return written;
+}
+
+std::string outbox::joined() const {
+    std::string all;
+    for (std::size_t i = next_; i < pieces_.size(); ++i)
+        all.append(static_cast<const char*>(pieces_[i].iov_base), pieces_[i].iov_len);
+    return all;
+}
+
+void outbox::clear() noexcept {
+    pieces_.clear();
+    next_ = 0;
+    own_.clear();
+}
+
+} // namespace sidecar
