@@ -22,15 +22,15 @@ void add_word(std::string& line, std::string_view name, std::string_view word) {
 
 void add_number(std::string& line, std::string_view name, std::uint64_t value) {
     char digits[20];
-    const auto* end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    char* end = std::to_chars(digits, digits + sizeof digits, value).ptr;
     line.append(",\"").append(name).append("\":").append(digits, end);
 }
 
 void add_seconds(std::string& line, std::string_view name, std::chrono::nanoseconds took) {
     char digits[32];
-    const auto* end = std::to_chars(digits, digits + sizeof digits, std::chrono::duration<double>(took).count(),
-                                    std::chars_format::fixed, 6)
-                          .ptr;
+    char* end = std::to_chars(digits, digits + sizeof digits, std::chrono::duration<double>(took).count(),
+                              std::chars_format::fixed, 6)
+                    .ptr;
     line.append(",\"").append(name).append("\":").append(digits, end);
 }
 
