@@ -1,0 +1,54 @@
+#include "proxy/json_text.hpp"
+
+#include <doctest/doctest.h>
+
+using sidecar::append_json_string;
+
+namespace {
+
+std::string json(std::string_view text) {
+    std::string out;
+    append_json_string(out, text);
+    return out;
+}
+
+} // namespace
+
+TEST_CASE("plain text only gets its quotes") {
+    CHECK(json("") == R"("")");
+    CHECK(json("GET /projects?a=b&c=%20") == R"("GET /projects?a=b&c=%20")");
+}
+
+TEST_CASE("it appends to what is there") {
+    std::string out = "{\"a\":";
+    append_json_string(out, "b");
+    CHECK(out == R"({"a":"b")");
+}
+
+TEST_CASE("quotes, backslashes and control characters are escaped") {
+    CHECK(json("a\"b\\c") == R"("a\"b\\c")");
+    CHECK(json("a\r\nb\tc") == R"("a\r\nb\tc")");
+    CHECK(json(std::string_view("\0\x1b[31m\x7f", 7)) == R"("\u0000\u001b[31m\u007f")");
+}
+
+TEST_CASE("a C1 control, which a terminal may obey, is escaped") {
+    CHECK(json("\xc2\x9b"
+               "31m") == R"("\u009b31m")");
+    CHECK(json("\xc2\xa0") == "\"\xc2\xa0\"");
+}
+
+TEST_CASE("well-formed UTF-8 goes in as it is") {
+    for (const std::string_view text :
+         {"é", "ࠀ", "\xed\x9f\xbf", "€", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "😀", "\xf4\x8f\xbf\xbf"})
+        CHECK(json(text) == "\"" + std::string(text) + "\"");
+}
+
+TEST_CASE("each byte that is no UTF-8 becomes U+FFFD") {
+    CHECK(json("a\xff z") == R"("a\ufffd z")");
+    CHECK(json("\x80") == R"("\ufffd")");
+    CHECK(json("\xc0\xaf") == R"("\ufffd\ufffd")");           // overlong
+    CHECK(json("\xed\xa0\x80") == R"("\ufffd\ufffd\ufffd")"); // a surrogate
+    CHECK(json("\xf4\x90\x80\x80") == R"("\ufffd\ufffd\ufffd\ufffd")");
+    CHECK(json("\xe2\x82") == R"("\ufffd\ufffd")");     // cut off
+    CHECK(json("\xe2\x82\"") == R"("\ufffd\ufffd\"")"); // cut off by a quote: the quote stays escaped
+}
