@@ -1,0 +1,152 @@
+// What a request costs in the code of our own, without a network: reading heads, deciding, splicing, looking up.
+// A regression shows here first, and in instructions too: `valgrind --tool=callgrind`.
+#include "proxy/message_head.hpp"
+#include "sidecar/augment.hpp"
+#include "sidecar/readiness.hpp"
+#include "sidecar/rules.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace sidecar;
+
+constexpr head_limits limits{128 * kib, 256, 32 * kib};
+
+std::string request_text(std::string_view method, std::string_view target) {
+    return std::string(method) + " " + std::string(target) +
+           " HTTP/1.1\r\nHost: api.example.org\r\nUser-Agent: DukeDSClient/3.4.0\r\nAccept-Encoding: gzip, deflate\r\n"
+           "Accept: application/json\r\nConnection: keep-alive\r\nContent-Type: application/json\r\nAuthorization: " +
+           std::string(220, 'e') + "\r\n\r\n";
+}
+
+const std::string answer_text = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                "ETag: W/\"6b1d0f0ac3d7f1be0f0a1b2c3d4e5f60\"\r\n"
+                                "Cache-Control: max-age=0, private, must-revalidate\r\n"
+                                "X-Request-Id: 7f6c0a52-6a5e-4c11-9a52-3d0f8f0c2b11\r\nX-Runtime: 0.012345\r\n"
+                                "Vary: Origin\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+constexpr std::string_view project = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
+
+void read_a_request_head(benchmark::State& state) {
+    const auto text = request_text("GET", "/api/v1/projects/" + std::string(project));
+    request_head head;
+    for (auto _ : state) {
+        std::size_t from = 0;
+        head.clear();
+        if (read_request_head(text, from, limits, head) != head_status::complete) state.SkipWithError("not read");
+        benchmark::DoNotOptimize(head);
+    }
+}
+BENCHMARK(read_a_request_head);
+
+void read_an_answer_head(benchmark::State& state) {
+    answer_head head;
+    for (auto _ : state) {
+        std::size_t from = 0;
+        head.clear();
+        if (read_answer_head(answer_text, from, limits, false, head) != head_status::complete)
+            state.SkipWithError("not read");
+        benchmark::DoNotOptimize(head);
+    }
+}
+BENCHMARK(read_an_answer_head);
+
+std::vector<resource_table::entry> entries(std::size_t count) {
+    std::mt19937_64 random(1);
+    std::vector<resource_table::entry> made(count);
+    for (auto& entry : made) {
+        entry.id = {random(), random()};
+        entry.members.set(0, state::not_ready);
+        entry.members.set(1, state::not_ready);
+    }
+    return made;
+}
+
+readiness readiness_of(std::vector<resource_table::entry> listed, time_point now) {
+    listed.push_back({*parse_uuid(project), {}});
+    listed.back().members.set(0, state::not_ready);
+    auto document = std::make_shared<status_document>();
+    document->collections.emplace_back(listed);
+    document->collections.emplace_back();
+    readiness cache;
+    cache.document = document;
+    cache.asked_at = cache.answered_at = now;
+    return cache;
+}
+
+void decide_on(benchmark::State& state, std::string_view method, std::string_view target) {
+    const rule_table rules(rules_config{});
+    const auto now = time_point::clock::now();
+    const auto cache = readiness_of(entries(1'000), now);
+    const auto text = request_text(method, target);
+    request_head head;
+    std::size_t from = 0;
+    if (read_request_head(text, from, limits, head) != head_status::complete) state.SkipWithError("not read");
+    for (auto _ : state) benchmark::DoNotOptimize(rules.decide(head.view(), cache, now));
+}
+
+void decide_forward(benchmark::State& state) { decide_on(state, "GET", "/api/v1/projects/" + std::string(project)); }
+BENCHMARK(decide_forward);
+
+void decide_augment(benchmark::State& state) {
+    decide_on(state, "GET", "/api/v1/projects/" + std::string(project) + "?info");
+}
+BENCHMARK(decide_augment);
+
+void decide_gate(benchmark::State& state) {
+    decide_on(state, "POST", "/api/v1/projects/" + std::string(project) + "/uploads");
+}
+BENCHMARK(decide_gate);
+
+// The argument: bytes of the body.
+void plan_a_splice(benchmark::State& state) {
+    std::string body = R"({"kind":"dds-project","id":"ca29f7df-33ca-46dd-a015-92c46fdb6fd1","tags":[)";
+    while (body.size() + 64 < static_cast<std::size_t>(state.range(0)))
+        body += R"({"label":"a \u0026 b","on":true,"n":-12.5e3},)";
+    body += R"({}],"is_deleted":false})";
+    splicer planner;
+    constexpr std::string_view consistency = R"({"is_upload_ready":true,"is_download_ready":true})";
+    for (auto _ : state) {
+        auto planned = planner.plan(body, consistency);
+        if (!planned) state.SkipWithError("not spliced");
+        benchmark::DoNotOptimize(planned);
+    }
+    state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * body.size()));
+}
+BENCHMARK(plan_a_splice)->Arg(512)->Arg(8 << 10)->Arg(1 << 20);
+
+// The argument: entries. Ids that are listed, in no order, so that a large table misses the caches as it would.
+void look_up(benchmark::State& state) {
+    const auto listed = entries(static_cast<std::size_t>(state.range(0)));
+    const resource_table table(listed);
+    std::size_t at = 0;
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(table.find(listed[at].id));
+        at = (at + 7919) % listed.size();
+    }
+    state.counters["bytes/entry"] = static_cast<double>(table.memory_bytes()) / static_cast<double>(table.size());
+}
+BENCHMARK(look_up)->Arg(100)->Arg(10'000)->Arg(1'000'000);
+
+void read_a_status_document(benchmark::State& state) {
+    const schema wanted{{{"projects", {"is_upload_ready", "is_download_ready"}}}};
+    std::string body = R"({"projects":[)";
+    for (const auto& entry : entries(static_cast<std::size_t>(state.range(0)))) {
+        if (body.back() == '}') body += ',';
+        body += R"({"id":")" + to_string(entry.id) + R"(","is_upload_ready":false,"is_download_ready":true})";
+    }
+    body += "]}";
+    for (auto _ : state) benchmark::DoNotOptimize(read_status(body, wanted));
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(read_a_status_document)->Arg(100)->Arg(100'000)->Unit(benchmark::kMicrosecond);
+
+} // namespace
+
+BENCHMARK_MAIN();
