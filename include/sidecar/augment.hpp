@@ -31,20 +31,10 @@ std::string_view to_string(unspliced) noexcept;
 // Splices {"info":{"resource_consistency":CONSISTENCY}} into `body`, which must be one valid JSON object (validated
 // whole). An `info` object of the backend's own without `resource_consistency` gets that member; with it, or an `info`
 // that is no object: backends_own_word. With duplicate `info` keys the last one is the one readers see.
-class splicer {
-public:
-    splicer();
-    ~splicer();
-    splicer(const splicer&) = delete;
-    splicer& operator=(const splicer&) = delete;
+boost::system::result<splice, unspliced> plan_splice(std::string_view body, std::string_view consistency);
 
-    // Holds a parser whose memory is used again. Not thread-safe: one per worker.
-    // `body` may be copied to add the padding that simdjson wants.
-    boost::system::result<splice, unspliced> plan(std::string_view body, std::string_view consistency);
-
-private:
-    struct state;
-    state* state_;
+struct splicer {
+    static auto plan(std::string_view body, std::string_view consistency) { return plan_splice(body, consistency); }
 };
 
 // The id in a JSON object's member `id` of an answer that passes through (learn). `content_encoding` as the field says

@@ -1,0 +1,112 @@
+// Media types, entity tags and the lists of them (RFC 9110 8.3, 8.8.3, 13.1.2).
+#include "sidecar/augment.hpp"
+
+#include "sidecar/message.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace sidecar {
+namespace {
+
+constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+
+constexpr bool is_alphanumeric(char c) noexcept {
+    const char lower = ascii_lower(c);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
+}
+
+constexpr bool is_token(std::string_view text) noexcept {
+    constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+    return !text.empty() && std::all_of(text.begin(), text.end(),
+                                        [&](char c) { return is_alphanumeric(c) || others.find(c) != others.npos; });
+}
+
+constexpr std::string_view without_blanks(std::string_view text) noexcept {
+    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+constexpr bool is_opaque_byte(char c) noexcept {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte == 0x21 || (byte >= 0x23 && byte != 0x7F);
+}
+
+struct entity_tag {
+    bool weak = false;
+    std::string_view opaque; // without the quotes
+};
+
+// Takes one entity tag off the front of `text`, if one stands there.
+std::optional<entity_tag> take_entity_tag(std::string_view& text) noexcept {
+    entity_tag tag;
+    std::string_view rest = text;
+    tag.weak = rest.starts_with("W/");
+    if (tag.weak) rest.remove_prefix(2);
+    if (!rest.starts_with('"')) return std::nullopt;
+    rest.remove_prefix(1);
+    const auto size =
+        static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), is_opaque_byte) - rest.begin());
+    if (size == rest.size() || rest[size] != '"') return std::nullopt;
+    tag.opaque = rest.substr(0, size);
+    text = rest.substr(size + 1);
+    return tag;
+}
+
+std::optional<entity_tag> read_entity_tag(std::string_view text) noexcept {
+    const auto tag = take_entity_tag(text);
+    return text.empty() ? tag : std::nullopt;
+}
+
+// FNV-1a: the spliced states are few, and nobody gains by making two of them collide.
+std::uint64_t digest(std::string_view text) noexcept {
+    std::uint64_t hash = 0xCBF29CE484222325;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+    return hash;
+}
+
+void append_hex(std::string& to, std::uint64_t number) {
+    for (int shift = 60; shift >= 0; shift -= 4) to += "0123456789abcdef"[number >> shift & 0xF];
+}
+
+} // namespace
+
+bool is_json_media_type(std::string_view content_type) noexcept {
+    const auto name = without_blanks(content_type.substr(0, content_type.find(';')));
+    const auto slash = name.find('/');
+    if (slash == name.npos) return false;
+    const auto type = name.substr(0, slash), subtype = name.substr(slash + 1);
+    if (!is_token(type) || !is_token(subtype)) return false;
+    constexpr std::string_view suffix = "+json";
+    if (subtype.size() > suffix.size() && iequals(subtype.substr(subtype.size() - suffix.size()), suffix)) return true;
+    return iequals(type, "application") && iequals(subtype, "json");
+}
+
+std::optional<std::string> augmented_etag(std::string_view backends, std::string_view spliced_text) {
+    const auto tag = read_entity_tag(backends);
+    if (!tag) return std::nullopt;
+    std::string etag(tag->weak ? "W/\"" : "\"");
+    etag.append(tag->opaque).append("-info-");
+    append_hex(etag, digest(spliced_text));
+    return etag += '"';
+}
+
+bool if_none_match(std::string_view field_value, std::string_view etag) noexcept {
+    if (without_blanks(field_value) == "*") return true;
+    const auto ours = read_entity_tag(etag);
+    if (!ours) return false;
+    std::string_view rest = field_value;
+    while (!rest.empty()) {
+        if (is_blank(rest.front()) || rest.front() == ',') {
+            rest.remove_prefix(1);
+        } else if (const auto theirs = take_entity_tag(rest)) {
+            if (theirs->opaque == ours->opaque) return true;
+        } else { // not a tag: it matches nothing, but what stands behind it may
+            rest.remove_prefix(std::min(rest.find(','), rest.size()));
+        }
+    }
+    return false;
+}
+
+} // namespace sidecar

@@ -1,0 +1,91 @@
+// Reads the id of a resource that an answer has just made.
+#include "sidecar/augment.hpp"
+
+#include "rules/json_reader.hpp"
+#include "sidecar/message.hpp"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace sidecar {
+namespace {
+
+// For inflateInit2: the window's size says which container is expected.
+enum class container : int { raw = -MAX_WBITS, zlib = MAX_WBITS, gzip = MAX_WBITS + 16 };
+
+class inflater {
+public:
+    explicit inflater(container expected) : ready_(inflateInit2(&stream_, static_cast<int>(expected)) == Z_OK) {}
+    ~inflater() {
+        if (ready_) inflateEnd(&stream_);
+    }
+    inflater(const inflater&) = delete;
+    inflater& operator=(const inflater&) = delete;
+
+    // The whole of it, or nothing: not if it is damaged, cut short, followed by something else, or larger.
+    std::optional<std::string> inflate_all(std::string_view body, std::size_t bytes_max) {
+        if (!ready_ || body.size() > std::numeric_limits<uInt>::max()) return std::nullopt;
+        stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data())); // zlib only reads it
+        stream_.avail_in = static_cast<uInt>(body.size());
+        std::string out;
+        for (;;) {
+            // One byte more than may be, to tell `at the limit` from `beyond it`.
+            const std::size_t step = std::min<std::size_t>(16 * 1024, bytes_max + 1 - out.size());
+            const std::size_t before = out.size();
+            out.resize(before + step);
+            stream_.next_out = reinterpret_cast<Bytef*>(out.data() + before);
+            stream_.avail_out = static_cast<uInt>(step);
+            const int code = inflate(&stream_, Z_NO_FLUSH);
+            out.resize(out.size() - stream_.avail_out);
+            if (out.size() > bytes_max) return std::nullopt;
+            if (code == Z_STREAM_END) break;
+            if (code != Z_OK) return std::nullopt;
+        }
+        if (stream_.avail_in != 0) return std::nullopt;
+        return out;
+    }
+
+private:
+    z_stream stream_{};
+    bool ready_;
+};
+
+std::optional<std::string> inflated(container expected, std::string_view body, std::size_t bytes_max) {
+    return inflater(expected).inflate_all(body, bytes_max);
+}
+
+// The last of several, as other readers have it.
+std::optional<uuid> id_of(std::string_view text) {
+    json_reader json(text);
+    std::optional<uuid> id;
+    const bool read = json.object([&](std::string_view name) {
+        if (!spells(name, "id")) return json.skip();
+        id.reset();
+        if (json.peek() != '"') return json.skip();
+        const auto written = json.string();
+        if (written) id = parse_uuid(unescaped(*written));
+        return written.has_value();
+    });
+    return read && json.at_end() ? id : std::nullopt;
+}
+
+} // namespace
+
+std::optional<uuid> id_of_answer(std::string_view body, std::string_view content_encoding, std::size_t bytes_max) {
+    if (content_encoding.empty() || iequals(content_encoding, "identity"))
+        return body.size() <= bytes_max ? id_of(body) : std::nullopt;
+
+    std::optional<std::string> text;
+    if (iequals(content_encoding, "gzip") || iequals(content_encoding, "x-gzip")) {
+        text = inflated(container::gzip, body, bytes_max);
+    } else if (iequals(content_encoding, "deflate")) {
+        // RFC 9110 8.4.1.2: zlib's container it is, but some senders leave it out.
+        text = inflated(container::zlib, body, bytes_max);
+        if (!text) text = inflated(container::raw, body, bytes_max);
+    }
+    return text ? id_of(*text) : std::nullopt;
+}
+
+} // namespace sidecar

@@ -1,0 +1,86 @@
+// Finds where `info` goes in and validates the whole body on the way; no byte of it is changed or moved.
+#include "sidecar/augment.hpp"
+
+#include "rules/json_reader.hpp"
+
+namespace sidecar {
+namespace {
+
+// An object into which a member can go, by its closing brace.
+struct closing {
+    std::size_t brace = 0;
+    bool empty = true;
+};
+
+// The body's last `info`, which is the one that readers see.
+struct own_info {
+    std::optional<closing> object; // if it is one
+    bool has_consistency = false;
+};
+
+std::string member(std::string_view name, std::string_view value, const closing& into) {
+    std::string text(into.empty ? "\"" : ",\"");
+    text.append(name).append("\":").append(value);
+    return text;
+}
+
+std::optional<own_info> read_info(json_reader& json) {
+    own_info info;
+    if (json.peek() != '{') return json.skip() ? std::optional(info) : std::nullopt;
+    info.object.emplace();
+    const bool whole = json.object([&](std::string_view name) {
+        info.object->empty = false;
+        if (spells(name, "resource_consistency")) info.has_consistency = true;
+        return json.skip();
+    });
+    if (!whole) return std::nullopt;
+    info.object->brace = json.position() - 1;
+    return info;
+}
+
+} // namespace
+
+boost::system::result<splice, unspliced> plan_splice(std::string_view body, std::string_view consistency) {
+    json_reader json(body);
+    if (json.peek() != '{') return json.skip() && json.at_end() ? unspliced::not_an_object : unspliced::invalid_json;
+
+    closing whole;
+    std::optional<own_info> info;
+    const bool read = json.object([&](std::string_view name) {
+        whole.empty = false;
+        if (!spells(name, "info")) return json.skip();
+        info = read_info(json);
+        return info.has_value();
+    });
+    whole.brace = json.position() - 1;
+    if (!read || !json.at_end()) return unspliced::invalid_json;
+
+    if (!info) {
+        const std::string value = "{\"resource_consistency\":" + std::string(consistency) + "}";
+        return splice{whole.brace, member("info", value, whole)};
+    }
+    if (!info->object || info->has_consistency) return unspliced::backends_own_word;
+    return splice{info->object->brace, member("resource_consistency", consistency, *info->object)};
+}
+
+std::string_view to_string(unspliced why) noexcept {
+    switch (why) {
+    case unspliced::not_200:
+        return "not_200";
+    case unspliced::not_json:
+        return "not_json";
+    case unspliced::encoded:
+        return "encoded";
+    case unspliced::too_large:
+        return "too_large";
+    case unspliced::invalid_json:
+        return "invalid_json";
+    case unspliced::not_an_object:
+        return "not_an_object";
+    case unspliced::backends_own_word:
+        return "backends_own_word";
+    }
+    return "unknown";
+}
+
+} // namespace sidecar

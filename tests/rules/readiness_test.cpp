@@ -1,0 +1,251 @@
+#include "sidecar/readiness.hpp"
+
+#include <doctest/doctest.h>
+
+#include <random>
+#include <unordered_map>
+
+using namespace sidecar;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr uuid a{1, 1}, b{1, 2};
+const time_point start = time_point{} + 1h;
+
+member_states both(state first, state second) {
+    member_states states;
+    states.set(0, first);
+    states.set(1, second);
+    return states;
+}
+
+const member_states not_ready = both(state::not_ready, state::not_ready);
+const member_states all_ready = both(state::ready, state::ready);
+
+learned_entry lesson(const uuid& id, time_point at, member_states members = not_ready) { return {0, id, members, at}; }
+
+// A document in which `a` is listed so, asked for at `start` and answered 100 ms later.
+readiness told(member_states about_a) {
+    readiness known;
+    auto document = std::make_shared<status_document>();
+    document->collections.emplace_back(std::vector<resource_table::entry>{{a, about_a}});
+    known.document = std::move(document);
+    known.asked_at = start;
+    known.answered_at = start + 100ms;
+    return known;
+}
+
+void teach(readiness& known, std::vector<learned_entry> entries) {
+    known.recent = std::make_shared<learned>(learned{std::move(entries)});
+}
+
+} // namespace
+
+TEST_CASE("a schema finds its collections by name") {
+    const schema needs{{{"projects", {"x"}}, {"files", {"y"}}}};
+    CHECK(needs.collection_of("files") == 1);
+    CHECK_FALSE(needs.collection_of("file"));
+    CHECK(needs == schema{{{"projects", {"x"}}, {"files", {"y"}}}});
+    CHECK(needs != schema{{{"projects", {"x"}}, {"files", {"z"}}}});
+    CHECK(needs != schema{});
+}
+
+TEST_CASE("sixteen members keep their states apart") {
+    member_states states;
+    for (std::size_t i = 0; i < schema::members_max; ++i) states.set(i, static_cast<state>(i % 3));
+    for (std::size_t i = 0; i < schema::members_max; ++i) CHECK(states.get(i) == static_cast<state>(i % 3));
+    CHECK(states.any_not_ready());
+    CHECK_FALSE(all_ready.any_not_ready());
+    CHECK_FALSE(member_states{}.any_not_ready());
+}
+
+TEST_CASE("an empty table finds nothing") {
+    CHECK(resource_table{}.find(a) == nullptr);
+    CHECK(resource_table(std::vector<resource_table::entry>{}).find({}) == nullptr);
+    CHECK(resource_table{}.size() == 0);
+    CHECK(resource_table{}.not_ready(10).empty());
+}
+
+TEST_CASE("the nil id is an id like any other") {
+    const resource_table table({{a, not_ready}});
+    CHECK(table.find({}) == nullptr);
+    CHECK(resource_table({{uuid{}, not_ready}}).find({}) != nullptr);
+}
+
+TEST_CASE("an entry of which nothing is known is listed all the same") {
+    const resource_table table({{a, {}}});
+    REQUIRE(table.find(a) != nullptr);
+    CHECK(table.find(a)->get(0) == state::unknown);
+}
+
+TEST_CASE("the last of two entries with one id counts, once") {
+    const resource_table table({{a, not_ready}, {b, not_ready}, {a, all_ready}});
+    CHECK(table.size() == 2);
+    CHECK(*table.find(a) == all_ready);
+    CHECK(table.not_ready_count(0) == 1);
+}
+
+TEST_CASE("what is not ready can be listed and counted") {
+    const resource_table table({{a, both(state::ready, state::not_ready)}, {b, all_ready}, {uuid{2, 2}, not_ready}});
+    CHECK(table.not_ready_count(0) == 1);
+    CHECK(table.not_ready_count(1) == 2);
+    CHECK(table.not_ready(10).size() == 2);
+    CHECK(table.not_ready(1).size() == 1);
+    CHECK(table.not_ready(0).empty());
+}
+
+TEST_CASE("property: a table says what a map says") {
+    std::mt19937_64 random(9);
+    for (int round = 0; round < 300; ++round) {
+        // From few ids, so that many are there twice and many that are asked for are there.
+        const auto some_id = [&] { return uuid{random() % 8, random() % 16}; };
+        std::vector<resource_table::entry> entries(random() % 200);
+        std::unordered_map<std::string, member_states> expected;
+        for (auto& entry : entries) {
+            entry = {some_id(), both(static_cast<state>(random() % 3), static_cast<state>(random() % 3))};
+            expected[to_string(entry.id)] = entry.members;
+        }
+        const resource_table table(entries);
+        REQUIRE(table.size() == expected.size());
+        std::size_t count = 0;
+        for (const auto& [id, states] : expected) count += states.get(1) == state::not_ready ? 1 : 0;
+        REQUIRE(table.not_ready_count(1) == count);
+        for (int i = 0; i < 100; ++i) {
+            const auto id = some_id();
+            const auto* found = table.find(id);
+            const auto wanted = expected.find(to_string(id));
+            REQUIRE((found != nullptr) == (wanted != expected.end()));
+            if (found) REQUIRE(*found == wanted->second);
+        }
+    }
+}
+
+TEST_CASE("a million entries take at most 40 bytes each, and each is found") {
+    std::vector<resource_table::entry> entries;
+    const char* ids = "";
+    SUBCASE("random ids") {
+        ids = "random";
+        std::mt19937_64 random(1);
+        for (int i = 0; i < 1'000'000; ++i) entries.push_back({{random(), random()}, not_ready});
+    }
+    SUBCASE("ids in sequence") {
+        ids = "in sequence";
+        for (std::uint64_t i = 0; i < 1'000'000; ++i) entries.push_back({{0x0123456789ABCDEF, i}, not_ready});
+    }
+    SUBCASE("ids that differ in their upper bits alone") {
+        ids = "upper bits";
+        for (std::uint64_t i = 0; i < 1'000'000; ++i) entries.push_back({{i << 44, 0}, not_ready});
+    }
+    CAPTURE(ids);
+    const resource_table table(entries);
+    REQUIRE(table.size() == entries.size());
+    CHECK(table.memory_bytes() <= 40 * table.size());
+    for (const auto& entry : entries) {
+        if (!table.find(entry.id)) FAIL("not found: ", to_string(entry.id));
+        if (table.find({~entry.id.high, ~entry.id.low})) FAIL("found: the inverse of ", to_string(entry.id));
+    }
+}
+
+TEST_CASE("before the first poll all is unknown") {
+    CHECK(readiness{}.look_up(0, 0, a, start) == state::unknown);
+    CHECK_FALSE(readiness{}.fresh(start));
+}
+
+TEST_CASE("a fresh document's word counts; what it does not list is as `unlisted` says") {
+    auto known = told(both(state::not_ready, state::unknown));
+    CHECK(known.look_up(0, 0, a, start + 1s) == state::not_ready);
+    CHECK(known.look_up(0, 1, a, start + 1s) == state::ready);
+    CHECK(known.look_up(0, 0, b, start + 1s) == state::ready);
+    CHECK(known.look_up(1, 0, a, start + 1s) == state::ready); // a collection it does not know
+    known.unlisted_means = unlisted::unknown;
+    CHECK(known.look_up(0, 0, a, start + 1s) == state::not_ready);
+    CHECK(known.look_up(0, 1, a, start + 1s) == state::unknown);
+    CHECK(known.look_up(0, 0, b, start + 1s) == state::unknown);
+    CHECK(known.look_up(1, 0, a, start + 1s) == state::unknown);
+}
+
+TEST_CASE("a document older than max_age says nothing") {
+    const auto known = told(not_ready);
+    CHECK(known.look_up(0, 0, a, known.answered_at + 30s) == state::not_ready);
+    CHECK(known.look_up(0, 0, a, known.answered_at + 30s + 1ns) == state::unknown);
+    CHECK(known.look_up(0, 0, b, known.answered_at + 30s + 1ns) == state::unknown);
+}
+
+TEST_CASE("what was learned counts until a poll sent after it has succeeded") {
+    auto known = told(all_ready);
+    teach(known, {lesson(a, start - 1ns), lesson(b, start)});
+    CHECK(known.look_up(0, 0, a, start + 1s) == state::ready);     // the poll was sent after it
+    CHECK(known.look_up(0, 0, b, start + 1s) == state::not_ready); // the poll was not
+    known.asked_at = start + 1ns;
+    CHECK(known.look_up(0, 0, b, start + 1s) == state::ready);
+}
+
+TEST_CASE("what was learned counts without any poll, and while the document is stale") {
+    readiness known;
+    teach(known, {lesson(a, start)});
+    CHECK(known.look_up(0, 0, a, start) == state::not_ready);
+    known = told(all_ready);
+    teach(known, {lesson(a, start + 40s)});
+    CHECK(known.look_up(0, 0, a, start + 50s) == state::not_ready);
+    CHECK(known.look_up(0, 0, b, start + 50s) == state::unknown);
+}
+
+TEST_CASE("what was learned ages as the document does") {
+    readiness known;
+    teach(known, {lesson(a, start)});
+    CHECK(known.look_up(0, 0, a, start + 30s) == state::not_ready);
+    CHECK(known.look_up(0, 0, a, start + 30s + 1ns) == state::unknown);
+}
+
+TEST_CASE("a lesson says nothing of other members, collections and ids") {
+    auto known = told(all_ready);
+    teach(known, {lesson(a, start + 1s, both(state::unknown, state::not_ready))});
+    CHECK(known.look_up(0, 0, a, start + 2s) == state::ready);
+    CHECK(known.look_up(0, 1, a, start + 2s) == state::not_ready);
+    CHECK(known.look_up(1, 1, a, start + 2s) == state::ready);
+    CHECK(known.look_up(0, 1, b, start + 2s) == state::ready);
+}
+
+TEST_CASE("two lessons about one resource count together") {
+    auto known = told(all_ready);
+    teach(known, {lesson(a, start + 1s, both(state::not_ready, state::unknown)),
+                  lesson(a, start + 2s, both(state::unknown, state::not_ready))});
+    CHECK(known.look_up(0, 0, a, start + 3s) == state::not_ready);
+    CHECK(known.look_up(0, 1, a, start + 3s) == state::not_ready);
+}
+
+TEST_CASE("the newest lesson is found") {
+    const learned recent{{lesson(a, start), lesson(b, start), lesson(a, start + 1s)}};
+    REQUIRE(recent.find(0, a) != nullptr);
+    CHECK(recent.find(0, a)->at == start + 1s);
+    CHECK(recent.find(1, a) == nullptr);
+    CHECK(recent.find(0, {3, 3}) == nullptr);
+}
+
+TEST_CASE("a new lesson is added to a copy, without those that are over") {
+    std::size_t dropped = 7;
+    const learned before{{lesson(a, start), lesson({2, 2}, start + 1s), lesson({3, 3}, start + 2s)}};
+    auto after = before.with(lesson(b, start + 3s), std::nullopt, start, 10, dropped);
+    CHECK(after.entries.size() == 4);
+    CHECK(after.entries.back().id == b);
+    CHECK(dropped == 0);
+    CHECK(before.entries.size() == 3);
+    CHECK(before.with(lesson(b, start + 3s), start + 1s, start, 10, dropped).entries.size() == 3);        // by a poll
+    CHECK(before.with(lesson(b, start + 3s), std::nullopt, start + 1s, 10, dropped).entries.size() == 3); // by age
+    CHECK(before.with(lesson(a, start + 3s), std::nullopt, start, 10, dropped).entries.size() == 3);      // by itself
+    CHECK(before.with(lesson(a, start + 3s, all_ready), std::nullopt, start, 10, dropped).entries.size() == 4);
+    CHECK(dropped == 0);
+}
+
+TEST_CASE("beyond the limit the oldest go, and are counted") {
+    std::size_t dropped = 0;
+    const learned before{{lesson(a, start), lesson({2, 2}, start), lesson({3, 3}, start)}};
+    const auto after = before.with(lesson(b, start), std::nullopt, start, 2, dropped);
+    CHECK(dropped == 2);
+    REQUIRE(after.entries.size() == 2);
+    CHECK(after.entries[0].id == uuid{3, 3});
+    CHECK(after.entries[1].id == b);
+    CHECK(before.with(lesson(b, start), std::nullopt, start, 0, dropped).entries.empty());
+    CHECK(dropped == 4);
+}

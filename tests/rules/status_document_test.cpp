@@ -1,0 +1,166 @@
+#include "sidecar/readiness.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace sidecar;
+
+namespace {
+
+const schema dds{{{"projects", {"is_upload_ready", "is_download_ready"}}, {"files", {"is_download_ready"}}}};
+constexpr std::string_view one = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1", two = "777be35a-98e0-4c2e-9a17-7bc009f9b111";
+
+const std::string sample = R"({
+  "projects": [ {"id": "ca29f7df-33ca-46dd-a015-92c46fdb6fd1", "is_upload_ready": false, "is_download_ready": true} ],
+  "files":    [ {"id": "777be35a-98e0-4c2e-9a17-7bc009f9b111", "is_download_ready": false} ]
+})";
+
+status_document taken(std::string_view body) {
+    auto read = read_status(body, dds);
+    REQUIRE_MESSAGE(read.has_value(), read.error().message);
+    return std::move(*read);
+}
+
+std::string refused(std::string_view body) {
+    const auto read = read_status(body, dds);
+    REQUIRE(read.has_error());
+    return read.error().message;
+}
+
+const member_states* find(const status_document& document, std::size_t collection, std::string_view id) {
+    return document.collections[collection].find(*parse_uuid(id));
+}
+
+std::string entry(std::string_view more) { return "{\"id\":\"" + std::string(one) + "\"" + std::string(more) + "}"; }
+std::string projects(std::string_view entries) { return "{\"projects\":[" + std::string(entries) + "]}"; }
+
+} // namespace
+
+TEST_CASE("a status document is read by collection, id and member") {
+    const auto document = taken(sample);
+    CHECK(document.bytes == sample.size());
+    REQUIRE(document.collections.size() == 2);
+    CHECK(document.collections[0].size() == 1);
+    CHECK(find(document, 0, one)->get(0) == state::not_ready);
+    CHECK(find(document, 0, one)->get(1) == state::ready);
+    CHECK(find(document, 1, two)->get(0) == state::not_ready);
+    CHECK(find(document, 1, one) == nullptr);
+}
+
+TEST_CASE("ids are compared without regard to case") {
+    CHECK(find(taken(projects(R"({"id":"CA29F7DF-33CA-46DD-A015-92C46FDB6FD1"})")), 0, one) != nullptr);
+}
+
+TEST_CASE("a member that an entry leaves out is unknown, not ready or not") {
+    const auto document = taken(projects(entry(R"(,"is_download_ready":true)")));
+    CHECK(find(document, 0, one)->get(0) == state::unknown);
+    CHECK(find(document, 0, one)->get(1) == state::ready);
+}
+
+TEST_CASE("a collection that is missing is empty") {
+    for (const char* body : {"{}", R"({"files":[]})", R"({"projects":[ ]})", "\xEF\xBB\xBF { } \n"}) {
+        const auto document = taken(body);
+        CHECK(document.collections[0].size() == 0);
+        CHECK(document.collections[1].size() == 0);
+    }
+}
+
+TEST_CASE("what no rule asks for is ignored, whatever it is") {
+    const auto document = taken(R"({"as_of":123456789012345678901234567890,"folders":{"a":[1e999,null]},"projects":[)" +
+                                entry(R"(,"name":"x","is_upload_ready":true,"n":[{}])") + "]}");
+    CHECK(find(document, 0, one)->get(0) == state::ready);
+}
+
+TEST_CASE("names count however they are spelled") {
+    const auto document = taken(
+        R"({"pro\u006Aects":[{"\u0069d":"\u0063a29f7df-33ca-46dd-a015-92c46fdb6fd1","is\u005fupload_ready":false}]})");
+    CHECK(find(document, 0, one)->get(0) == state::not_ready);
+}
+
+TEST_CASE("the last of two entries with the same id counts") {
+    const auto document =
+        taken(projects(entry(R"(,"is_upload_ready":false)") + "," + entry(R"(,"is_upload_ready":true)")));
+    CHECK(document.collections[0].size() == 1);
+    CHECK(find(document, 0, one)->get(0) == state::ready);
+}
+
+TEST_CASE("a schema that asks for nothing still wants valid JSON") {
+    CHECK(read_status(sample, {}).has_value());
+    CHECK(read_status("{", {}).has_error());
+}
+
+TEST_CASE("a failure says what was wrong, and where") {
+    CHECK(refused(projects(entry("") + "," + entry("") + R"(,{"is_upload_ready":true})")) ==
+          "status document: projects[2]: 'id' is missing, 131 bytes read");
+    CHECK(refused(R"({"projects":[{"id":7}]})") == "status document: projects[0]: 'id' is no string, 23 bytes read");
+    CHECK(refused(R"({"projects":[{"id":"7"}]})") == "status document: projects[0]: 'id' is no UUID, 25 bytes read");
+    CHECK(refused(R"({"projects":[1]})") == "status document: projects[0] is no object, 16 bytes read");
+    CHECK(refused(R"({"projects":{}})") == "status document: 'projects' is no array, 15 bytes read");
+    CHECK(refused("[]") == "status document: the top level is no object, 2 bytes read");
+    CHECK(refused("") == "status document: empty, 0 bytes read");
+    CHECK(refused("<html>") == "status document: malformed JSON at byte 0, 6 bytes read");
+    CHECK(refused(R"({"files":[)") == "status document: malformed JSON, ends too soon, 10 bytes read");
+    CHECK(refused("{\"a\":\"\xFF\"}") == "status document: not UTF-8, 9 bytes read");
+    CHECK(refused("{} {}") == "status document: malformed JSON at byte 3, 5 bytes read");
+}
+
+TEST_CASE("a member that a rule asks for is a boolean or the document is refused") {
+    for (const char* value : {"null", "1", "\"true\"", "[]", "{}"}) {
+        const auto message = refused(projects(entry(",\"is_download_ready\":" + std::string(value))));
+        CHECK(message.starts_with("status document: projects[0]: 'is_download_ready' is no boolean, "));
+    }
+}
+
+TEST_CASE("a name that stands there twice is refused: it can't be known which is meant") {
+    CHECK(refused(R"({"files":[],"files":[]})") == "status document: 'files' is there twice, 23 bytes read");
+    CHECK(refused(projects(entry(R"(,"id":"777be35a-98e0-4c2e-9a17-7bc009f9b111")")))
+              .starts_with("status document: projects[0]: 'id' is there twice, "));
+    CHECK(refused(projects(entry(R"(,"is_upload_ready":true,"is_upload_ready":true)")))
+              .starts_with("status document: projects[0]: 'is_upload_ready' is there twice, "));
+    CHECK(taken(projects(entry(R"(,"name":1,"name":2)"))).collections[0].size() == 1);
+}
+
+TEST_CASE("malformed at any byte, it is refused whole") {
+    for (std::size_t at = 0; at < sample.size(); ++at) {
+        CAPTURE(at);
+        refused(std::string_view(sample).substr(0, at)); // cut short
+        for (const char bad : {'\0', '\x01', '\xFF', '\x80'}) {
+            std::string damaged = sample;
+            damaged[at] = bad;
+            refused(damaged);
+            damaged = sample;
+            damaged.insert(at, 1, bad);
+            refused(damaged);
+        }
+        if (std::string_view("{}[]:,\"").find(sample[at]) == std::string_view::npos) continue;
+        std::string damaged = sample;
+        damaged.erase(at, 1);
+        refused(damaged);
+        damaged = sample;
+        damaged.insert(at, 1, sample[at]);
+        refused(damaged);
+    }
+}
+
+TEST_CASE("nesting without end is refused, not followed") {
+    refused("{\"x\":" + std::string(1'000'000, '['));
+    refused("{\"projects\":" + std::string(1'000'000, '['));
+}
+
+TEST_CASE("malformed JSON behind a wrong type is still refused") {
+    CHECK(refused(R"({"projects":[1],)") == "status document: projects[0] is no object, 16 bytes read");
+    CHECK(refused("[1,]") == "status document: malformed JSON at byte 3, 4 bytes read");
+}
+
+TEST_CASE("a document of a million entries") {
+    std::string body = "{\"projects\":[";
+    std::vector<uuid> ids;
+    for (std::uint64_t i = 0; i < 1'000'000; ++i) {
+        ids.push_back({i * 0x9E3779B97F4A7C15, i});
+        body.append(i == 0 ? "{\"id\":\"" : ",{\"id\":\"").append(to_string(ids.back()));
+        body.append(i % 2 == 0 ? "\",\"is_upload_ready\":false}" : "\",\"is_upload_ready\":true}");
+    }
+    const auto document = taken(body + "]}");
+    REQUIRE(document.collections[0].size() == ids.size());
+    for (std::size_t i = 0; i < ids.size(); i += 97)
+        REQUIRE(document.collections[0].find(ids[i])->get(0) == (i % 2 == 0 ? state::not_ready : state::ready));
+}
