@@ -1,0 +1,180 @@
+# The legacy API's models, as far as consistency goes, under their real names: ActiveRecord on SQLite instead of
+# PostgreSQL, so that the status endpoint of deploy/ runs here with the very calls it makes there.
+require 'active_record'
+require 'digest'
+require 'json'
+require 'openssl'
+require 'securerandom'
+
+ActiveRecord::Schema.verbose = false
+ActiveRecord::Schema.define do
+  create_table(:storage_providers, id: :string) { |t| t.string :name; t.boolean :is_default; t.timestamps }
+  create_table :projects, id: :string do |t|
+    t.string :name, :slug, :description, :creator_id, :etag
+    t.boolean :is_deleted, default: false
+    t.timestamps
+  end
+  create_table :project_storage_providers, id: :string do |t|
+    t.string :project_id, :storage_provider_id
+    t.boolean :is_initialized
+    t.timestamps
+  end
+  create_table :uploads, id: :string do |t|
+    t.string :project_id, :storage_provider_id, :creator_id, :name, :content_type, :etag, :error_message, :hashes_json
+    t.bigint :size
+    t.boolean :is_consistent, :chunked
+    t.datetime :completed_at, :error_at
+    t.timestamps
+  end
+  create_table :containers, id: :string do |t|
+    t.string :type, :name, :project_id, :label
+    t.boolean :is_deleted, default: false
+    t.timestamps
+  end
+  create_table :file_versions, id: :string do |t|
+    t.string :data_file_id, :upload_id, :label
+    t.integer :version_number
+    t.timestamps
+  end
+end
+
+class ConsistencyException < StandardError; end
+class IntegrityException < StandardError; end
+class NotAuthorizedError < StandardError; end
+
+class ApplicationRecord < ActiveRecord::Base
+  self.abstract_class = true
+  before_create { self.id ||= SecureRandom.uuid }
+
+  def audit
+    { created_on: created_at, created_by: { id: User::OWNER[:id], username: 'owner', full_name: 'Project Owner' },
+      last_updated_on: nil, last_updated_by: nil, deleted_on: nil, deleted_by: nil }
+  end
+end
+
+# Stands for the job queue: work is done after READY_AFTER seconds; without it, only when a test says so.
+module Jobs
+  def self.later(&work)
+    return unless (delay = ENV['READY_AFTER'])
+    Thread.new do
+      sleep Float(delay)
+      ActiveRecord::Base.connection_pool.with_connection(&work)
+    end
+  end
+end
+
+class StorageProvider < ApplicationRecord
+  def self.default = find_by(is_default: true)
+end
+
+class Project < ApplicationRecord
+  default_scope { order('created_at DESC') }
+  has_many :project_storage_providers
+  has_many :uploads
+  has_many :data_files
+  validates :name, :description, presence: true, unless: :is_deleted
+  after_create { StorageProvider.all.each { |provider| project_storage_providers.create!(storage_provider: provider) } }
+
+  def kind = 'dds-project'
+
+  def as_json(*)
+    { kind: kind, id: id, name: name, slug: slug, description: description, is_deleted: is_deleted, audit: audit }.as_json
+  end
+end
+
+class ProjectStorageProvider < ApplicationRecord
+  belongs_to :project
+  belongs_to :storage_provider
+  after_create_commit { Jobs.later { update!(is_initialized: true) } }
+end
+
+class Upload < ApplicationRecord
+  default_scope { order('created_at DESC') }
+  belongs_to :project
+  belongs_to :storage_provider
+  validates :name, :size, presence: true
+
+  def check_readiness! = project_ready? || raise(ConsistencyException)
+  def has_integrity_exception? = !error_at.nil?
+
+  def project_ready?
+    project.project_storage_providers.where(storage_provider: storage_provider).any?(&:is_initialized?)
+  end
+
+  def complete(hash)
+    self.completed_at = Time.now
+    self.hashes_json = [hash].to_json
+    save && Jobs.later { update!(is_consistent: true) }
+  end
+
+  def signed_url(verb = 'PUT')
+    { http_verb: verb, host: 'https://store.example', url: "/#{project_id}/#{id}?temp_url_sig=#{Digest::SHA1.hexdigest(id)}&expires=1",
+      http_headers: [] }
+  end
+
+  def as_json(*)
+    { id: id, name: name, content_type: content_type, size: size, etag: etag, storage_container: project_id,
+      chunks: chunked ? [] : nil, signed_url: chunked || completed_at ? nil : signed_url,
+      status: { initiated_on: created_at, ready_for_chunks: chunked ? project_ready? : nil, completed_on: completed_at,
+                is_consistent: is_consistent, purged_on: nil, error_on: error_at, error_message: error_message },
+      audit: audit, project: { id: project_id, name: project.name },
+      storage_provider: { id: storage_provider_id, name: storage_provider.name },
+      hashes: JSON.parse(hashes_json || '[]') }.as_json
+  end
+end
+
+class Container < ApplicationRecord; end
+
+class DataFile < Container
+  belongs_to :project
+  has_many :file_versions, -> { order('version_number ASC') }
+
+  def current_file_version = file_versions.to_a.last
+  def upload = current_file_version.upload
+
+  def upload=(upload)
+    file_versions.create!(upload: upload, version_number: (file_versions.maximum(:version_number) || 0) + 1)
+    file_versions.reset
+  end
+
+  def as_json(*)
+    version = current_file_version
+    { kind: 'dds-file', id: id, parent: { kind: 'dds-project', id: project_id }, name: name, audit: audit,
+      is_deleted: is_deleted,
+      current_version: { id: version.id, version: version.version_number, label: label,
+                         upload: { id: upload.id, size: upload.size, storage_provider: { id: upload.storage_provider_id } } },
+      project: { id: project_id, name: project.name },
+      ancestors: [{ kind: 'dds-project', id: project_id, name: project.name }] }.as_json
+  end
+end
+
+class FileVersion < ApplicationRecord
+  belongs_to :data_file
+  belongs_to :upload
+end
+
+# Two people: who owns every project, and a stranger to all of them. Their tokens are JWTs, as DDS makes them.
+module User
+  OWNER = { id: '1f6e1b9a-7f43-4c86-9a7b-0d2f7e9d6c01', agent_key: 'owner-agent', user_key: 'owner-key' }.freeze
+  STRANGER = { id: '7d0f3c1e-25b4-4a7e-8f0f-6ad1c3b4e502', agent_key: 'stranger-agent', user_key: 'stranger-key' }.freeze
+  KEY = 'a key for tests'.freeze
+
+  module_function
+
+  def token(user, lives_for: 7200)
+    text = [{ alg: 'HS256' }, { id: user[:id], exp: Time.now.to_i + lives_for }].map { |part| encode(part.to_json) }.join('.')
+    "#{text}.#{encode(OpenSSL::HMAC.digest('SHA256', KEY, text))}"
+  end
+
+  def of_token(token)
+    text, _, signature = token.rpartition('.')
+    return unless signature == encode(OpenSSL::HMAC.digest('SHA256', KEY, text))
+    claims = JSON.parse(text.split('.')[1].tr('-_', '+/').unpack1('m'))
+    [OWNER, STRANGER].find { |user| user[:id] == claims['id'] }
+  end
+
+  def encode(bytes) = [bytes].pack('m0').tr('+/', '-_').delete('=')
+end
+
+StorageProvider.create!(name: 'swift', is_default: true)
+StorageProvider.create!(name: 's3', is_default: false)
