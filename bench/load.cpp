@@ -310,11 +310,11 @@ private:
             return latencies_[static_cast<std::size_t>(q * static_cast<double>(latencies_.size() - 1))] / 10.0;
         };
         std::string threads;
-        for (const auto& [task, ns] : after) {
-            const auto same =
-                std::find_if(before.begin(), before.end(), [&](const auto& was) { return was.first == task; });
-            threads += fmt::format("{}\"{}\":{}", threads.empty() ? "" : ",", task,
-                                   ns - (same == before.end() ? 0 : same->second));
+        for (const auto& now : after) {
+            const auto was =
+                std::find_if(before.begin(), before.end(), [&](const auto& one) { return one.first == now.first; });
+            const auto used = now.second - (was == before.end() ? 0 : was->second);
+            threads += fmt::format("{}\"{}\":{}", threads.empty() ? "" : ",", now.first, used);
         }
         fmt::print("{{\"seconds\":{:.4f},\"answers\":{},\"unexpected\":{},\"lost\":{},\"bytes\":{},"
                    "\"latency_us\":{{\"p50\":{:.1f},\"p90\":{:.1f},\"p99\":{:.1f},\"p999\":{:.1f},\"max\":{:.1f}}},"

@@ -36,7 +36,7 @@ constexpr std::string_view project = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 void read_a_request_head(benchmark::State& state) {
     const auto text = request_text("GET", "/api/v1/projects/" + std::string(project));
     request_head head;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         std::size_t from = 0;
         head.clear();
         if (read_request_head(text, from, limits, head) != head_status::complete) state.SkipWithError("not read");
@@ -47,7 +47,7 @@ BENCHMARK(read_a_request_head);
 
 void read_an_answer_head(benchmark::State& state) {
     answer_head head;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         std::size_t from = 0;
         head.clear();
         if (read_answer_head(answer_text, from, limits, false, head) != head_status::complete)
@@ -88,7 +88,7 @@ void decide_on(benchmark::State& state, std::string_view method, std::string_vie
     request_head head;
     std::size_t from = 0;
     if (read_request_head(text, from, limits, head) != head_status::complete) state.SkipWithError("not read");
-    for (auto _ : state) benchmark::DoNotOptimize(rules.decide(head.view(), cache, now));
+    for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(rules.decide(head.view(), cache, now));
 }
 
 void decide_forward(benchmark::State& state) { decide_on(state, "GET", "/api/v1/projects/" + std::string(project)); }
@@ -112,7 +112,7 @@ void plan_a_splice(benchmark::State& state) {
     body += R"({}],"is_deleted":false})";
     splicer planner;
     constexpr std::string_view consistency = R"({"is_upload_ready":true,"is_download_ready":true})";
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         auto planned = planner.plan(body, consistency);
         if (!planned) state.SkipWithError("not spliced");
         benchmark::DoNotOptimize(planned);
@@ -126,7 +126,7 @@ void look_up(benchmark::State& state) {
     const auto listed = entries(static_cast<std::size_t>(state.range(0)));
     const resource_table table(listed);
     std::size_t at = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         benchmark::DoNotOptimize(table.find(listed[at].id));
         at = (at + 7919) % listed.size();
     }
@@ -142,7 +142,7 @@ void read_a_status_document(benchmark::State& state) {
         body += R"({"id":")" + to_string(entry.id) + R"(","is_upload_ready":false,"is_download_ready":true})";
     }
     body += "]}";
-    for (auto _ : state) benchmark::DoNotOptimize(read_status(body, wanted));
+    for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(read_status(body, wanted));
     state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(read_a_status_document)->Arg(100)->Arg(100'000)->Unit(benchmark::kMicrosecond);
