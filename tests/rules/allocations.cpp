@@ -1,0 +1,21 @@
+#include "tests/rules/allocations.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+thread_local std::size_t count = 0;
+}
+
+namespace sidecar::testing {
+std::size_t allocations() noexcept { return count; }
+} // namespace sidecar::testing
+
+void* operator new(std::size_t bytes) {
+    ++count;
+    if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+    throw std::bad_alloc();
+}
+
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

@@ -1,0 +1,134 @@
+#include "rules/hidden_path.hpp"
+#include "sidecar/rules.hpp"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+#include <string>
+
+using sidecar::hidden_path;
+
+namespace {
+const hidden_path status("/internal/consistency");
+}
+
+TEST_CASE("the status path is covered in any spelling that a router might take for it") {
+    for (const auto* path : {
+             "/internal/consistency",
+             "/internal/consistency/",
+             "//internal///consistency//",
+             "/internal/consistency.json",
+             "/internal/consistency.JSON/",
+             "/internal/consistency.tar.gz",
+             "/internal/consistency.",
+             "/internal/consistency%2ejson",
+             "/internal/consistency.a%2fb",
+             "/internal/consistency.a%2f..%2f..",
+             "/INTERNAL/Consistency",
+             "/%69nternal/consistenc%79",
+             "/%49nternal/consistency",
+             "/%2569nternal/consistency",
+             "/%252569nternal/consistency",
+             "/internal%2fconsistency",
+             "/internal%2Fconsistency",
+             "/internal%252Fconsistency",
+             "/internal%5cconsistency",
+             "/internal\\consistency",
+             "%2finternal/consistency",
+             "/internal;v=1/consistency;x=y",
+             "/internal/consistency%3bx",
+             "/internal/consistency.json;x",
+             "/./internal/./consistency/.",
+             "/%2e/internal/consistency",
+             "/x/../internal/consistency",
+             "/x/%2e%2E/internal/consistency",
+             "/x/..;a=b/internal/consistency",
+             "/../internal/consistency",
+             "/internal/x/y/../../consistency",
+             "/internal/consistency/x/..",
+             "/api/v1/..%2f..%2finternal/consistency",
+             "/internal/consistency%0a",
+             "/internal/consistency%00",
+             "/internal%20/consistency%09",
+             "/;x/internal/consistency",
+         })
+        CHECK_MESSAGE(status.covers(path), path);
+}
+
+TEST_CASE("other paths are not covered") {
+    for (const auto* path : {"/",
+                             "",
+                             "/internal",
+                             "/internal/",
+                             "/consistency",
+                             "/internal/consistency/x",
+                             "/x/internal/consistency",
+                             "/internal/consistencies",
+                             "/internal/consistenc",
+                             "/internal/consistency-x",
+                             "/internal.json/consistency",
+                             "/internal/consistency/..",
+                             "/internal/../consistency",
+                             "/internalconsistency",
+                             "/internal/x;/consistency",
+                             "/internal/%",
+                             "/internal/consistency%",
+                             "/internal/consistency%zz",
+                             "/internal/consistency%25",
+                             "/internal/.consistency",
+                             "/api/v1/projects/ca29f7df-33ca-46dd-a015-92c46fdb6fd1",
+                             "/...",
+                             "/.."})
+        CHECK_MESSAGE(!status.covers(path), path);
+}
+
+TEST_CASE("a status path with a suffix is covered with and without it") {
+    const hidden_path path("/status.json");
+    for (const auto* sent : {"/status.json", "/status", "/Status.xml", "/status%2ejson"})
+        CHECK_MESSAGE(path.covers(sent), sent);
+    CHECK_FALSE(path.covers("/stat"));
+}
+
+TEST_CASE("a status path that is encoded itself is covered") {
+    const hidden_path path("/a%20b/%63/");
+    CHECK(path.covers("/a%20b/c"));
+    CHECK(path.covers("/A%20b//%63"));
+}
+
+TEST_CASE("a dot in front begins no suffix") {
+    const hidden_path path("/.well-known/.status");
+    CHECK(path.covers("/.well-known/.status"));
+    CHECK(path.covers("/.well-known/.status.json"));
+    CHECK_FALSE(path.covers("/.well-known"));
+    CHECK_FALSE(path.covers("/.well-known/x"));
+}
+
+TEST_CASE("the status endpoint at the root is covered, and nothing else then") {
+    const hidden_path root("/");
+    CHECK(root.covers("/"));
+    CHECK(root.covers("//"));
+    CHECK(root.covers("/."));
+    CHECK_FALSE(root.covers("/a"));
+}
+
+TEST_CASE("the status path is refused whatever the method and the query") {
+    const sidecar::rule_table table(sidecar::rules_config{}, "/internal/consistency");
+    for (const std::string_view method : {"GET", "HEAD", "POST", "OPTIONS", "get", "X"}) {
+        for (const std::string_view target :
+             {"/internal/consistency", "/internal/consistency?info", "//Internal/consistency.x#y"}) {
+            const auto made = table.decide({method, target, {}}, {}, {});
+            CHECK(made.reason == sidecar::reason::status_path);
+            REQUIRE(std::holds_alternative<sidecar::reply>(made.action));
+            const auto& answer = std::get<sidecar::reply>(made.action);
+            CHECK(answer.status == 404);
+            CHECK(answer.code == "not_provided");
+            CHECK_FALSE(answer.retry_after);
+        }
+    }
+    CHECK(table.decide({"GET", "/x?/internal/consistency", {}}, {}, {}).reason == sidecar::reason::no_rule);
+}
+
+TEST_CASE("a status path that is exposed, or lies elsewhere, is forwarded") {
+    const sidecar::rule_table table{sidecar::rules_config{}};
+    CHECK(table.decide({"GET", "/internal/consistency", {}}, {}, {}).reason == sidecar::reason::no_rule);
+}
