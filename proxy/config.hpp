@@ -1,0 +1,23 @@
+// The configuration file, strictly: what it does not know or does not understand is an error. All of a file's errors
+// are told at once, a line each: `sidecar.yaml:12:3: unknown key 'timeot', did you mean 'timeout'?`
+#pragma once
+
+#include "sidecar/config.hpp"
+#include "sidecar/result.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace sidecar {
+
+// What the text does not mention has its default. `file_name` is for the messages.
+result<config> read_config(std::string_view text, std::string_view file_name);
+
+result<config> load_config(const std::filesystem::path&);
+
+// YAML that read_config reads back to the same. What may be a secret (values of status.headers, a query in status.url)
+// is `<redacted>`, which can't be read back.
+std::string print_config(const config&);
+
+} // namespace sidecar

@@ -1,0 +1,12 @@
+// UTF-8 as Unicode 15, table 3-7, has it: no overlong forms, no surrogates, nothing above U+10FFFF.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace sidecar {
+
+// How many bytes the character takes that begins `text` (not empty); 0 if no well-formed one does.
+std::size_t utf8_length(std::string_view text) noexcept;
+
+} // namespace sidecar

@@ -1,0 +1,393 @@
+#include "proxy/config.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+using namespace sidecar;
+
+namespace {
+
+// What is wrong with a text, without the file's name; empty: nothing.
+std::string complaints(std::string_view text) {
+    const auto read = read_config(text, "f");
+    if (read) return "";
+    std::string all;
+    std::istringstream lines(read.error().message);
+    for (std::string line; std::getline(lines, line);) {
+        REQUIRE(line.starts_with("f:"));
+        all.append(all.empty() ? "" : "\n").append(line.substr(2));
+    }
+    return all;
+}
+
+config read(std::string_view text) {
+    auto got = read_config(text, "f");
+    REQUIRE_MESSAGE(got.has_value(), got.error().message);
+    return *got;
+}
+
+std::string shipped_file() { return (std::filesystem::path(__FILE__).parent_path() / "../../sidecar.yaml").string(); }
+
+std::string without_comments(const std::string& file) {
+    std::ifstream in(file);
+    std::string all;
+    for (std::string line; std::getline(in, line);) {
+        line.resize(std::min(line.find('#'), line.size()));
+        line.resize(line.find_last_not_of(' ') + 1);
+        if (!line.empty()) all.append(line).append("\n");
+    }
+    return all;
+}
+
+std::string one_rule(std::string_view method, std::string_view path, std::string_view action) {
+    return "rules: [{name: a, method: " + std::string(method) + ", path: \"" + std::string(path) + "\", " +
+           std::string(action) + "}]";
+}
+
+constexpr std::string_view gate = "gate: {collection: c, member: m}";
+constexpr std::string_view augment = "augment: {collection: c, members: [m]}";
+
+} // namespace
+
+TEST_CASE("the shipped file is right, and holds every key with its built-in default") {
+    const auto shipped = load_config(shipped_file());
+    REQUIRE_MESSAGE(shipped.has_value(), shipped.error().message);
+    CHECK(print_config(*shipped) == print_config(config{}));
+    CHECK(without_comments(shipped_file()) == print_config(config{}));
+}
+
+TEST_CASE("a map without keys is all defaults, an empty file is an error") {
+    CHECK(print_config(read("{}")) == print_config(config{}));
+    CHECK(complaints("") == "1:1: the file is empty; {} would mean: all defaults");
+    CHECK(complaints("# nothing\n") == "1:1: the file is empty; {} would mean: all defaults");
+    CHECK(complaints("---\n...\n") == "1:1: the file is empty; {} would mean: all defaults");
+}
+
+TEST_CASE("every kind of value is read") {
+    const auto c = read(R"(
+listen: {address: "[::]:80"}
+workers: 3
+upstream: {address: backend.example:3000, connect_timeout: 250ms, unreachable: close}
+status:
+  url: https://status.example/consistency
+  jitter: 0.25
+  wait: 0s
+  max_document: 1GiB
+  unlisted: unknown
+  expose: true
+  headers:
+    - {name: Authorization, file: /run/secrets/token}
+    - {name: X-Forwarded-Proto, value: https}
+api: {prefix: ""}
+rules:
+  - {name: r, method: DELETE, path: "/a/{id}", query: q, gate: {collection: c, member: m, require: [], unknown: reject}}
+augment: {max_body: 512B}
+learn: {max_entries: 7}
+own_answers: {retry_after: 2m, cors: {allow_origins: ["https://portal.example"], expose_headers: [X-Total]}, headers: [{name: X-A, value: b c}]}
+downstream: {max_connections: 100, tunnel_timeout: 2h}
+forward: {x_forwarded_proto: https, x_request_id: true}
+admin: {address: off}
+log: {level: debug, buffer: 64KiB}
+)");
+    CHECK(c.listen.address == endpoint{"::", 80});
+    CHECK(c.workers == 3);
+    CHECK(c.upstream.address == endpoint{"backend.example", 3000});
+    CHECK(c.upstream.connect_timeout == milliseconds(250));
+    CHECK(c.upstream.unreachable == on_failure::close);
+    CHECK(c.status.url == "https://status.example/consistency");
+    CHECK(c.status.jitter == 0.25);
+    CHECK(c.status.wait == milliseconds(0));
+    CHECK(c.status.document_bytes_max == 1024 * mib);
+    CHECK(c.status.unlisted_means == unlisted::unknown);
+    CHECK(c.status.expose);
+    REQUIRE(c.status.headers.size() == 2);
+    CHECK(c.status.headers[0].file == "/run/secrets/token");
+    CHECK(c.status.headers[1].value == "https");
+    CHECK(c.rules.prefix.empty());
+    REQUIRE(c.rules.rules.size() == 1);
+    CHECK(c.rules.rules[0].query == "q");
+    const auto& gated = std::get<gate_rule>(c.rules.rules[0].action);
+    CHECK(gated.require.empty());
+    CHECK(gated.unknown == unknown_gate::reject);
+    CHECK(c.rules.augment_body_max == 512);
+    CHECK(c.rules.learn_entries_max == 7);
+    CHECK(c.own_answers.retry_after == std::chrono::seconds(120));
+    CHECK(c.own_answers.cors_allow_origins == std::vector<std::string>{"https://portal.example"});
+    REQUIRE(c.own_answers.headers.size() == 1);
+    CHECK(c.own_answers.headers[0].value == "b c");
+    CHECK(c.downstream.connections_max == 100);
+    CHECK(c.downstream.tunnel_timeout == std::chrono::hours(2));
+    CHECK(c.forward.x_request_id);
+    CHECK_FALSE(c.admin.address);
+    CHECK(c.log.level == log_level::debug);
+    CHECK(c.log.buffer_bytes == 64 * kib);
+}
+
+TEST_CASE("a list replaces the default, an absent one is the default") {
+    CHECK(read("rules: []").rules.rules.empty());
+    CHECK(read("workers: 1").rules.rules.size() == dds_rules().size());
+}
+
+TEST_CASE("unknown keys are errors, with the nearest name") {
+    CHECK(complaints("status:\n  timeot: 5s") == "2:3: unknown key 'timeot', did you mean 'timeout'?");
+    CHECK(complaints("lisetn: {}") == "1:1: unknown key 'lisetn', did you mean 'listen'?");
+    CHECK(complaints("drain: {tiemout: 5s}") == "1:9: unknown key 'tiemout', did you mean 'timeout'?");
+    CHECK(complaints("drain: {colour: blue}") == "1:9: unknown key 'colour', here are known: accept_for, timeout");
+    CHECK(complaints(one_rule("POST", "/a/{id}", "gate: {collection: c, member: m, requires: [x]}")) ==
+          "1:83: unknown key 'requires', did you mean 'require'?");
+    CHECK(complaints("\"a\\u001b[31m\": 1").starts_with("1:1: unknown key 'a?[31m'"));
+}
+
+TEST_CASE("duplicate keys are errors, at every depth") {
+    CHECK(complaints("workers: 1\nworkers: 2") == "2:1: duplicate key 'workers', first in line 1");
+    CHECK(complaints("drain:\n  timeout: 1s\n  timeout: 1s") == "3:3: duplicate key 'timeout', first in line 2");
+}
+
+TEST_CASE("all errors are told at once, in the file's order") {
+    CHECK(complaints("workers: 0\nlog: {level: loud, acess: true}\nlisten: here\n") ==
+          "1:10: workers: expected a number from 1 to 1024, or auto, not '0'\n"
+          "2:14: log.level: expected debug or info or warn or error, not 'loud'\n"
+          "2:20: unknown key 'acess', did you mean 'access'?\n"
+          "3:9: listen: expected keys with values, not a single value");
+    std::string many;
+    for (int i = 0; i < 100; ++i) many += "k" + std::to_string(i) + ": 1\n";
+    const auto told = complaints(many);
+    CHECK(std::count(told.begin(), told.end(), '\n') == 50);
+    CHECK(told.ends_with("and 50 more"));
+}
+
+TEST_CASE("a duration needs a unit") {
+    CHECK(complaints("drain: {timeout: 25}") == "1:18: drain.timeout: '25' needs a unit: ms, s, m or h");
+    for (const auto* text : {"25 s", "2.5s", "-1s", "1d", "s", "99999999999999999999s", "99999999999h"})
+        CHECK(complaints("drain: {timeout: " + std::string(text) + "}").find("expected a duration") !=
+              std::string::npos);
+    CHECK(complaints("drain: {timeout: 1000h}") == "1:18: drain.timeout: must be from 0s to 720h, not '1000h'");
+    CHECK(complaints("own_answers: {retry_after: 1500ms}") ==
+          "1:28: own_answers.retry_after: must be a multiple of 1s, not '1500ms'");
+}
+
+TEST_CASE("a size needs a unit") {
+    CHECK(complaints("log: {buffer: 65536}") == "1:15: log.buffer: '65536' needs a unit: B, KiB, MiB or GiB");
+    CHECK(complaints("log: {buffer: 64KB}") ==
+          "1:15: log.buffer: expected a size such as 512B, 64KiB or 1MiB, not '64KB'");
+    CHECK(complaints("log: {buffer: 1B}") == "1:15: log.buffer: must be from 4KiB to 1GiB, not '1B'");
+    CHECK(complaints("log: {buffer: 99999999999999999GiB}").find("expected a size") != std::string::npos);
+}
+
+TEST_CASE("wrong types are errors") {
+    CHECK(complaints("workers: \"4\"") == "1:10: workers: expected a number from 1 to 1024, or auto, not the text '4'");
+    CHECK(complaints("workers: 4.5").find("expected a number") != std::string::npos);
+    CHECK(complaints("workers: [1]") == "1:10: workers: expected a number, or auto, not a list");
+    CHECK(complaints("workers:\nlog: {}") == "1:1: workers: expected a number, or auto, not nothing");
+    CHECK(complaints("log: {access: yes}") == "1:15: log.access: expected true or false, not 'yes'");
+    CHECK(complaints("log: {access: \"true\"}") == "1:15: log.access: expected true or false, not the text 'true'");
+    CHECK(complaints("status: {headers: {}}") == "1:19: status.headers: expected a list, not a map");
+    CHECK(complaints("status: {headers: [a]}") ==
+          "1:20: status.headers[0]: expected keys with values, not a single value");
+    CHECK(complaints("[listen]") == "1:1: the file: expected keys with values, not a list");
+    CHECK(complaints("listen") == "1:1: the file: expected keys with values, not a single value");
+    CHECK(complaints("? [a]\n: b") == "1:3: a key must be a word, not a list");
+}
+
+TEST_CASE("addresses are HOST:PORT") {
+    for (const auto* text : {"8080", ":8080", "0.0.0.0", "0.0.0.0:x", "0.0.0.0:65536", "::1:80", "\"[::1]\"",
+                             "300.1.1.1:80", "\"[zz]:80\"", "a b:80", "\"-1:\"", "\"[127.0.0.1]:80\""})
+        CHECK_MESSAGE(complaints("listen: {address: " + std::string(text) + "}").find("expected HOST:PORT") !=
+                          std::string::npos,
+                      text);
+    CHECK(read("listen: {address: 127.0.0.1:0}").listen.address.port == 0);
+    CHECK(complaints("upstream: {address: 127.0.0.1:0}") == "1:21: upstream.address: the port can't be 0");
+}
+
+TEST_CASE("a sidecar that would forward to itself, or listen twice, is an error") {
+    CHECK(complaints("listen: {address: 0.0.0.0:3000}") ==
+          "1:19: upstream.address: 127.0.0.1:3000 is where the sidecar itself listens");
+    CHECK(complaints("admin: {address: 127.0.0.1:8080}") ==
+          "1:18: admin.address: 127.0.0.1:8080 is taken by listen.address 0.0.0.0:8080");
+    CHECK(complaints("listen: {address: 127.0.0.1:0}\nadmin: {address: 127.0.0.1:0}").empty());
+}
+
+TEST_CASE("what several keys say together is checked") {
+    CHECK(complaints("status: {wait: 25s}") ==
+          "1:16: status.max_age: 30s must be more than status.wait + status.timeout, or what is known expires while a "
+          "poll is under way: 25s + 5s");
+    CHECK(complaints("status: {wait: 24s}").empty());
+    CHECK(complaints("status: {interval: 40s, max_backoff: 1m}") ==
+          "1:20: status.max_age: 30s must be more than status.interval, 40s");
+    CHECK(complaints("status: {max_backoff: 100ms}") ==
+          "1:23: status.max_backoff: 100ms must not be less than status.interval, 1s");
+    CHECK(complaints("status: {wait: 500ms}") == "1:16: status.wait: must be whole seconds (RFC 7240), not 500ms");
+    CHECK(complaints("downstream: {max_target: 128KiB}") ==
+          "1:26: downstream.max_target: 128KiB must be less than downstream.max_header, which includes it: 128KiB");
+    CHECK(complaints("own_answers: {cors: {allow_origins: ['*', 'https://a']}}") ==
+          "1:37: own_answers.cors.allow_origins: '*' allows the others too");
+}
+
+TEST_CASE("a key that is wrong by itself is not compared with others") {
+    CHECK(complaints("status: {wait: 25s, max_age: 5}") == "1:30: status.max_age: '5' needs a unit: ms, s, m or h");
+}
+
+TEST_CASE("the status URL must be one") {
+    for (const auto* text :
+         {"ftp://a/", "http://", "http://u:p@a/", "http://a/#b", "http://a b/", "http://a:0/", "http://a\"b/"})
+        CHECK(complaints("status: {url: '" + std::string(text) + "'}").starts_with("1:15: status.url: "));
+}
+
+TEST_CASE("header fields that would break the framing are refused") {
+    const auto poll = [](std::string_view header) {
+        return complaints("status: {headers: [" + std::string(header) + "]}");
+    };
+    CHECK(poll(R"({name: "X A", value: b})") == "1:27: status.headers[0].name: is no name of a header field");
+    CHECK(poll(R"({name: Host, value: b})") ==
+          "1:27: status.headers[0].name: is a field that the poll sets itself, or not");
+    CHECK(poll(R"({name: X-A, value: "b\r\nEvil: c"})").find("holds a line end") != std::string::npos);
+    CHECK(poll(R"({name: X-A, value: " b"})").find("begins or ends with a blank") != std::string::npos);
+    CHECK(poll(R"({name: X-A})").find("expected exactly one of value, file") != std::string::npos);
+    CHECK(poll(R"({name: X-A, value: b, file: c})").find("expected exactly one of value, file") != std::string::npos);
+    CHECK(poll(R"({name: X-A, value: b}, {name: x-a, value: c})") ==
+          "1:50: status.headers[1].name: 'x-a' is there twice");
+    CHECK(complaints("own_answers: {headers: [{name: Content-Length, value: 1}]}").find("sets itself") !=
+          std::string::npos);
+}
+
+TEST_CASE("a path is a template with at most one {id}") {
+    for (const auto* path : {"", "a", "/", "/a/", "/a//b", "/a/{id}/{id}", "/a/{name}", "/a/b{id}", "/a.json", "/a%2Fb",
+                             "/a?b", "/..", "/a/./b", "/ä"})
+        CHECK_MESSAGE(complaints(one_rule("POST", path, gate)).find("rules[0].path: ") != std::string::npos, path);
+    CHECK(complaints(one_rule("POST", "/file_versions/{id}/url-x", gate)).empty());
+}
+
+TEST_CASE("a rule's action says what its method and path must be") {
+    CHECK(complaints(one_rule("OPTIONS", "/a/{id}", gate)).find("OPTIONS is never gated") != std::string::npos);
+    CHECK(complaints(one_rule("POST", "/a/{id}", augment)).find("augment is for GET, not POST") != std::string::npos);
+    CHECK(complaints(one_rule("POST", "/a", gate)).find("gate needs {id} in it") != std::string::npos);
+    CHECK(complaints(one_rule("GET", "/a", augment)).find("augment needs {id} in it") != std::string::npos);
+    CHECK(complaints(one_rule("PUT", "/a", "learn: {collection: c, members: [m], id: path}"))
+              .find("learn with id: path needs {id} in it") != std::string::npos);
+    CHECK(complaints(one_rule("PUT", "/a", "learn: {collection: c, members: [m]}")).empty());
+    CHECK(complaints(one_rule("get", "/a/{id}", augment)).find("did you mean 'GET'?") != std::string::npos);
+    CHECK(
+        complaints(one_rule("GET", "/a/{id}", "x: 1")).find("expected exactly one of augment, gate, learn, not none") !=
+        std::string::npos);
+    CHECK(complaints(one_rule("GET", "/a/{id}", std::string(gate) + ", " + std::string(augment)))
+              .find("expected exactly one of augment, gate, learn, not 2") != std::string::npos);
+}
+
+TEST_CASE("a rule must say what it is about") {
+    CHECK(complaints("rules:\n  - query: a\n    gate: {}") == "2:5: rules[0].name: is missing\n"
+                                                              "2:5: rules[0].method: is missing\n"
+                                                              "2:5: rules[0].path: is missing\n"
+                                                              "3:11: rules[0].gate.collection: is missing\n"
+                                                              "3:11: rules[0].gate.member: is missing");
+    CHECK(complaints(one_rule("GET", "/a/{id}", "augment: {collection: c, members: []}"))
+              .find("members: must not be empty") != std::string::npos);
+    CHECK(complaints(one_rule("GET", "/a/{id}", "augment: {collection: c, members: [id]}"))
+              .find("'id' names the entry") != std::string::npos);
+    CHECK(complaints(one_rule("GET", "/a/{id}", "augment: {collection: c, members: [m, m]}"))
+              .find("'m' is there twice") != std::string::npos);
+}
+
+TEST_CASE("rules have names of their own and do not select the same") {
+    const std::string a = "{name: a, method: POST, path: '/a/{id}', gate: {collection: c, member: m}}";
+    const std::string b = "{name: b, method: POST, path: '/a/{id}', gate: {collection: c, member: m}}";
+    const std::string same_name = "{name: a, method: POST, path: '/b/{id}', gate: {collection: c, member: m}}";
+    CHECK(complaints("rules:\n- " + a + "\n- " + b) == "3:3: rules[1]: selects the same requests as 'a'");
+    CHECK(complaints("rules:\n- " + a + "\n- " + same_name) == "3:10: rules[1].name: 'a' is the name of another rule");
+}
+
+TEST_CASE("there are limits to rules and members") {
+    const auto rules = [](int count, int members) {
+        std::string text = "rules:\n";
+        for (int i = 0; i < count; ++i) {
+            const auto n = std::to_string(i);
+            text += "- {name: r" + n + ", method: GET, path: '/a" + n + "/{id}', augment: {collection: c, members: [m";
+            text += std::to_string(i % members) + "]}}\n";
+        }
+        return text;
+    };
+    CHECK(complaints(rules(32, 16)).empty());
+    CHECK(complaints(rules(33, 16)) == "34:3: rules: at most 32, not 33");
+    CHECK(complaints(rules(32, 17)) == "18:3: rules[16]: the rules name more than 16 members of 'c'");
+}
+
+TEST_CASE("one document, no anchors, aliases, merges or tags") {
+    CHECK(complaints("workers: 1\n---\nworkers: 2") == "2:1: a second document: there must be one");
+    CHECK(complaints("workers: &a 1") == "1:10: an anchor: there are no aliases here that could use it");
+    CHECK(complaints("log: &a {access: true}\ndrain: *a").find("2:8: drain: expected keys with values, not an alias") !=
+          std::string::npos);
+    CHECK(complaints("log: &a {access: true}\ndrain:\n  <<: *a").find("3:3: unknown key '<<'") != std::string::npos);
+    CHECK(complaints("workers: !!int 1").find("1:10: a tag") != std::string::npos);
+    CHECK(complaints("%YAML 1.2\n---\nworkers: 1\n...\n").empty());
+}
+
+TEST_CASE("what is no YAML, no text, too large or too deep says so") {
+    CHECK(complaints("a: [b\n").find("no valid YAML") != std::string::npos);
+    CHECK(complaints("a: b: c").starts_with("1:5: no valid YAML"));
+    CHECK(complaints(std::string_view("workers: 1\n\0", 12)) == "2:1: a control byte: the file must be text");
+    CHECK(complaints("# \xff\n") == "1:3: not UTF-8: the file must be text");
+    CHECK(complaints(std::string(2 * mib, ' ')) == "1:1: larger than 1024 KiB");
+    std::string brackets(100'000, '['), braces, dashes, questions, items = "a: [";
+    for (int i = 0; i < 100'000; ++i) {
+        braces += "{a: ";
+        dashes += "- ";
+        questions += "? ";
+        items += "1,";
+    }
+    for (const auto& deep : {brackets, braces, dashes, questions})
+        CHECK(complaints(deep).find("nested too deeply") != std::string::npos);
+    CHECK(complaints(items).find("too many values") != std::string::npos);
+}
+
+TEST_CASE("what is printed is read back to the same") {
+    config c;
+    c.listen.address = {"::1", 0};
+    c.admin.address.reset();
+    c.downstream.connections_max = 17;
+    c.downstream.idle_timeout = milliseconds(1'234);
+    c.downstream.drain_bytes_max = 1'000;
+    c.status.ca_file = "/etc/ssl/a: b #c \"d\" \\e é\u2028.pem";
+    c.status.headers = {{"Authorization", "", "on"}, {"X-B", "", "{x}"}};
+    c.status.jitter = 0.123456789;
+    c.rules.prefix = "";
+    c.rules.rules[2].action = gate_rule{"projects", "is_upload_ready", {"x-a", "null"}, unknown_gate::reject};
+    c.own_answers.headers = {{"X-A", "no"}, {"X-B", "- a: [b] # c"}, {"X-C", "~"}, {"X-D", "<"}, {"X-E", "1"}};
+    c.own_answers.cors_allow_origins = {"https://a.example:8443", "http://[::1]:3000"};
+    const auto printed = print_config(c);
+    CHECK(print_config(read(printed)) == printed);
+    const auto back = read(printed);
+    CHECK(back.status.ca_file == c.status.ca_file);
+    CHECK(back.status.jitter == c.status.jitter);
+    CHECK(back.status.headers[0].file == "on");
+    CHECK(back.own_answers.headers[1].value == "- a: [b] # c");
+    CHECK(back.own_answers.cors_allow_origins == c.own_answers.cors_allow_origins);
+}
+
+TEST_CASE("what is printed holds no secret, and can't be taken for one") {
+    config c;
+    c.status.headers = {{"Authorization", "s3cret", ""}};
+    c.status.url = "http://127.0.0.1:3000/internal/consistency?token=t0ken";
+    const auto printed = print_config(c);
+    CHECK(printed.find("s3cret") == std::string::npos);
+    CHECK(printed.find("t0ken") == std::string::npos);
+    const auto told = complaints(printed);
+    CHECK(told.find("status.headers[0].value: is redacted") != std::string::npos);
+    CHECK(told.find("status.url: is redacted") != std::string::npos);
+}
+
+TEST_CASE("no message holds a header's value") {
+    const auto told =
+        complaints("status:\n  headers:\n    - {name: A, value: \"s3cret\\n\"}\n    - {name: B, value: [s3cret]}\n"
+                   "    - {name: C, value: &s3 s3cret}\n    - 's3cret'\n");
+    CHECK(told.find("s3cret") == std::string::npos);
+}
+
+TEST_CASE("a file that can't be read says why") {
+    CHECK(load_config("/nonexistent/sidecar.yaml").error().message ==
+          "/nonexistent/sidecar.yaml: No such file or directory");
+    CHECK(load_config("/tmp").error().message == "/tmp: is a directory");
+    CHECK(load_config("/dev/null").error().message.starts_with("/dev/null:1:1: the file is empty"));
+}
