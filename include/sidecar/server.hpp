@@ -6,6 +6,7 @@
 #include "sidecar/result.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 
@@ -21,6 +22,12 @@ public:
     ~server(); // stops at once if still running
     server(const server&) = delete;
     server& operator=(const server&) = delete;
+
+    // Before run(), by main; tests in one process leave them to their own process. SIGTERM, SIGINT: drain, the second
+    // stops at once; SIGHUP: reload; SIGPIPE: ignored.
+    void handle_signals();
+    // A change of this file: reload.
+    void watch(const std::filesystem::path& config_file);
 
     std::uint16_t port() const noexcept;       // where clients connect; the one chosen if the config says 0
     std::uint16_t admin_port() const noexcept; // 0 if off
