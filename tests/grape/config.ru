@@ -13,7 +13,10 @@ class ShowRoute < Struct.new(:app)
       taken = env['grape.routing_args'] or next
       headers['X-Route'] = "#{taken[:route_info].request_method} #{taken[:route_info].pattern.origin}"
       headers['X-Route-Id'] = [(taken[:id] || taken[:project_id]).to_s].pack('m0')
+      headers['X-Info'] = Rack::Request.new(env).GET.key?('info') ? 'yes' : 'no'
     end
+  rescue Rack::QueryParser::InvalidParameterError, Rack::QueryParser::ParameterTypeError
+    [400, {}, []]
   end
 end
 
@@ -22,7 +25,8 @@ class DukeDataService < Rails::Application
   config.eager_load = false
   config.cache_classes = true
   config.consider_all_requests_local = false
-  config.logger = Logger.new($stderr, level: :error)
+  config.logger = Logger.new($stderr)
+  config.log_level = :fatal
   config.secret_key_base = 'a key for tests'
   config.force_ssl = ENV.key?('FORCE_SSL')
   config.middleware.insert_before 0, Rack::Cors, debug: true, logger: -> { Rails.logger } do
