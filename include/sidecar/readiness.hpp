@@ -63,7 +63,7 @@ public:
     resource_table() = default;
     explicit resource_table(const std::vector<entry>& entries);
 
-    // nullptr: not listed. One hash and, nearly always, one or two cache lines.
+    // nullptr: not listed. One hash and, nearly always, one cache line, or two if it is.
     const member_states* find(const uuid& id) const noexcept;
     std::size_t size() const noexcept { return size_; } // distinct ids
     std::size_t memory_bytes() const noexcept;
@@ -73,14 +73,12 @@ public:
     std::size_t not_ready_count(std::size_t member) const noexcept { return not_ready_counts_[member]; }
 
 private:
-    struct slot { // 24 bytes, so that a look-up mostly costs one cache line
-        uuid id;
-        member_states members;
-        bool used = false;
-    };
     std::size_t slot_of(const uuid& id) const noexcept;
 
-    std::vector<slot> slots_;
+    // Seven bits of each slot's hash, or 0 where it is free. They fit a cache where the slots don't: an id that is not
+    // listed, as most are not, is known from here alone.
+    std::vector<std::uint8_t> tags_;
+    std::vector<entry> slots_;
     std::size_t size_ = 0;
     std::array<std::size_t, schema::members_max> not_ready_counts_{};
 };

@@ -1,0 +1,91 @@
+// Any bytes as a status document. Whatever simdjson's DOM, read the plain way, makes of them must come out here too.
+#include "sidecar/readiness.hpp"
+
+#include "tests/rules/second_opinion.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+namespace {
+
+using namespace sidecar;
+
+const schema dds{{{"projects", {"is_upload_ready", "is_download_ready"}}, {"files", {"is_download_ready"}}}};
+
+void require(bool holds, const char* what) {
+    if (holds) return;
+    std::fprintf(stderr, "does not hold: %s\n", what);
+    std::abort();
+}
+
+using plain_collection = std::map<uuid, member_states>;
+
+// nullopt: refused.
+std::optional<plain_collection> read_plainly(simdjson::dom::element value, const schema::collection& collection) {
+    if (!value.is_array()) return std::nullopt;
+    plain_collection entries;
+    for (const auto element : value.get_array()) {
+        if (!element.is_object()) return std::nullopt;
+        std::set<std::string_view> seen;
+        std::optional<uuid> id;
+        member_states members;
+        for (const auto [name, member] : element.get_object()) {
+            const auto at = std::find(collection.members.begin(), collection.members.end(), name);
+            if (name != "id" && at == collection.members.end()) continue;
+            if (!seen.insert(name).second) return std::nullopt;
+            if (name == "id") {
+                if (!member.is_string()) return std::nullopt;
+                id = parse_uuid(member.get_string().value_unsafe());
+                if (!id) return std::nullopt;
+            } else {
+                if (!member.is_bool()) return std::nullopt;
+                members.set(static_cast<std::size_t>(at - collection.members.begin()),
+                            member.get_bool().value_unsafe() ? state::ready : state::not_ready);
+            }
+        }
+        if (!id) return std::nullopt;
+        entries[*id] = members;
+    }
+    return entries;
+}
+
+std::optional<std::vector<plain_collection>> read_plainly(simdjson::dom::element document) {
+    if (!document.is_object()) return std::nullopt;
+    std::vector<plain_collection> collections(dds.collections.size());
+    std::set<std::string_view> seen;
+    for (const auto [name, value] : document.get_object()) {
+        const auto index = dds.collection_of(name);
+        if (!index) continue;
+        auto entries = read_plainly(value, dds.collections[*index]);
+        if (!entries || !seen.insert(name).second) return std::nullopt;
+        collections[*index] = std::move(*entries);
+    }
+    return collections;
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view body(reinterpret_cast<const char*>(data), size);
+    const auto read = read_status(body, dds);
+    if (!read) require(read.error().message.starts_with("status document: "), "a failure says what it is about");
+
+    static simdjson::dom::parser parser;
+    const auto opinion = testing::second_opinion(parser, body);
+    if (opinion.said == testing::verdict::invalid) require(!read, "what is no JSON is refused");
+    if (opinion.said != testing::verdict::valid) return 0;
+    const auto expected = read_plainly(opinion.root);
+    require(read.has_value() == expected.has_value(), "what is taken is what can be read");
+    if (!read) return 0;
+    for (std::size_t i = 0; i < expected->size(); ++i) {
+        require(read->collections[i].size() == (*expected)[i].size(), "each entry is there once");
+        for (const auto& [id, members] : (*expected)[i]) {
+            const auto* found = read->collections[i].find(id);
+            require(found && *found == members, "an entry says what was written");
+        }
+    }
+    return 0;
+}
