@@ -122,6 +122,7 @@ TEST_CASE("property: a spelling made from what changes nothing is the same route
 
 TEST_CASE("property: any spelling is selected as Grape's own expressions select it") {
     std::vector<testing::grape_route> grape;
+    grape.reserve(routes.size());
     for (const auto& one : routes) grape.emplace_back(one.words);
     testing::spellings make(4711);
     std::size_t selected = 0;

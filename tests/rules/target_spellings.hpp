@@ -44,7 +44,7 @@ private:
         for (const char c : text) {
             const std::string lower{'%', digit(c >> 4, 'a'), digit(c & 15, 'a')};
             const std::string upper{'%', digit(c >> 4, 'A'), digit(c & 15, 'A')};
-            pattern += std::string("(?:") + c + "|" + lower + "|" + upper + ")";
+            pattern.append("(?:").append(1, c).append("|").append(lower).append("|").append(upper).append(")");
         }
         return pattern;
     }
@@ -69,8 +69,13 @@ public:
     // Of the same route, by construction.
     std::string same(const std::vector<std::string>& words) {
         std::string path;
-        for (std::size_t i = 0; i < words.size(); ++i) path += slashes() + (i < 2 ? words[i] : encoded(words[i]));
-        return path + pick({"", ".json", ".JSON", "%2ejson", "%2Efoo", ".x;y", ".%2f"}) + pick({"", "/", "///"});
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            path += slashes();
+            path += i < 2 ? words[i] : encoded(words[i]);
+        }
+        path += pick({"", ".json", ".JSON", "%2ejson", "%2Efoo", ".x;y", ".%2f"});
+        path += pick({"", "/", "///"});
+        return path;
     }
 
     // Of whatever route: small changes anywhere.
