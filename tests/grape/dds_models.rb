@@ -42,8 +42,14 @@ class ConsistencyException < StandardError; end
 class IntegrityException < StandardError; end
 class NotAuthorizedError < StandardError; end
 
+# PostgreSQL's uuid: the same in either case.
+class Uuid < ActiveRecord::Type::String
+  def serialize(value) = super&.downcase
+end
+
 class ApplicationRecord < ActiveRecord::Base
   self.abstract_class = true
+  attribute :id, Uuid.new
   before_create { self.id ||= SecureRandom.uuid }
 
   def audit
