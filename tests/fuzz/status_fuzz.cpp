@@ -21,7 +21,7 @@ void require(bool holds, const char* what) {
     std::abort();
 }
 
-using plain_collection = std::map<uuid, member_states>;
+using plain_collection = std::map<std::string, resource_table::entry>; // by the id's text
 
 // nullopt: refused.
 std::optional<plain_collection> read_plainly(simdjson::dom::element value, const schema::collection& collection) {
@@ -47,7 +47,7 @@ std::optional<plain_collection> read_plainly(simdjson::dom::element value, const
             }
         }
         if (!id) return std::nullopt;
-        entries[*id] = members;
+        entries[to_string(*id)] = {*id, members};
     }
     return entries;
 }
@@ -82,9 +82,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!read) return 0;
     for (std::size_t i = 0; i < expected->size(); ++i) {
         require(read->collections[i].size() == (*expected)[i].size(), "each entry is there once");
-        for (const auto& [id, members] : (*expected)[i]) {
-            const auto* found = read->collections[i].find(id);
-            require(found && *found == members, "an entry says what was written");
+        for (const auto& [text, entry] : (*expected)[i]) {
+            const auto* found = read->collections[i].find(entry.id);
+            require(found && *found == entry.members, "an entry says what was written");
         }
     }
     return 0;
