@@ -109,7 +109,8 @@ struct learned {
 
     const learned_entry* find(std::size_t collection, const uuid& id) const noexcept; // the newest
     // A copy with one more; without those that `asked_at` (of the last good poll, if any) or `expired` (learned
-    // before it) has ended, and without the oldest beyond `entries_max`, which are counted in `dropped`.
+    // before it) has ended, without an older one that says the same of the same resource, and without the oldest
+    // beyond `entries_max`, whose number is `dropped`.
     learned with(const learned_entry&, std::optional<time_point> asked_at, time_point expired, std::size_t entries_max,
                  std::size_t& dropped) const;
 };
