@@ -131,5 +131,12 @@ Stack.run(sidecar: ARGV.fetch(0)) do |stack|
     checks.equal "`#{path}` is not for clients", [404, 'not_provided'], [asked.status, asked.code]
   end
   checks.that 'and nothing of it reached the backend', !relay.take[0].include?('nternal/')
+
+  checks.equal 'told to end, the sidecar ends cleanly', 0, stack.sidecar.stop&.exitstatus
+  lines = File.readlines(stack.sidecar.log).map { |line| JSON.parse(line) }
+  gated = lines.select { |line| line['reason'] == 'not_ready' && line['status'] == 404 }
+  checks.that 'its log says which requests it answered, and why', gated.size > aliases.size && gated.all? { |line| line['rule'] == 'upload_gate' }, lines.first(20).join("\n")
+  checks.equal 'nothing went wrong', [], lines.reject { |line| line['level'] == 'info' }
+  checks.that 'and no secret is in it', [SECRET, client.token].none? { |secret| File.read(stack.sidecar.log).include?(secret) }
 end
 checks.finish

@@ -136,15 +136,6 @@ class Program
     found
   end
 
-  def listens(port, within: 30)
-    deadline ||= Time.now + within # `retry` begins here again
-    TCPSocket.new('127.0.0.1', port).close
-  rescue Errno::ECONNREFUSED
-    abort_with_log if Time.now > deadline || Process.wait(pid, Process::WNOHANG)
-    sleep 0.02
-    retry
-  end
-
   def abort_with_log = abort("#{@name} did not start:\n#{File.read(log)}\nneeded: #{PACKAGES}")
 
   def stop(signal = 'TERM')
@@ -265,15 +256,14 @@ class Stack
 
   # JSON is YAML. Everything but addresses and the secret is as shipped, unless a test says otherwise.
   def start_sidecar(binary, configuration)
-    @sidecar_port = TCPServer.open('127.0.0.1', 0) { |server| server.addr[1] }
     File.write(secret = File.join(directory, 'secret'), "#{SECRET}\n")
-    settings = { 'listen' => { 'address' => "127.0.0.1:#{@sidecar_port}" }, 'admin' => { 'address' => 'off' },
+    settings = { 'listen' => { 'address' => '127.0.0.1:0' }, 'admin' => { 'address' => 'off' }, 'drain' => { 'accept_for' => '0s' },
                  'upstream' => { 'address' => "127.0.0.1:#{relay.port}" },
                  'status' => { 'url' => "http://127.0.0.1:#{relay.port}/internal/consistency",
                                'headers' => [{ 'name' => 'X-Sidecar-Secret', 'file' => secret }] } }
     settings.merge!(configuration) { |_, ours, theirs| ours.merge(theirs) }
     File.write(file = File.join(directory, 'sidecar.yaml'), settings.to_json)
     @sidecar = start('sidecar', {}, binary, '--config', file)
-    @sidecar.listens(@sidecar_port)
+    @sidecar_port = @sidecar.says(/"msg":"serving".*"port":(\d+)/).to_i
   end
 end
