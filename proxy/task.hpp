@@ -1,6 +1,8 @@
 // A coroutine that starts when awaited and resumes its awaiter when it ends (symmetric transfer). One thread.
 #pragma once
 
+#include "proxy/frame_memory.hpp"
+
 #include <coroutine>
 #include <exception>
 #include <optional>
@@ -16,6 +18,11 @@ namespace detail {
 struct promise_core {
     std::coroutine_handle<> awaiter = std::noop_coroutine();
     std::exception_ptr error;
+
+    static void* operator new(std::size_t size) { return frame_memory::of_this_thread().take(size); }
+    static void operator delete(void* frame, std::size_t size) noexcept {
+        frame_memory::of_this_thread().give_back(frame, size);
+    }
 
     std::suspend_always initial_suspend() noexcept { return {}; }
 
