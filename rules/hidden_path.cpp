@@ -25,14 +25,9 @@ decoded_byte decode_deeply(std::string_view text, std::size_t at) noexcept {
 }
 
 // Blanks and control bytes, which some decoders trim or drop.
-bool is_ignored(char c) noexcept { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
+bool is_ignored(char c) noexcept { return (static_cast<unsigned char>(c) <= ' ') | (c == '\x7f'); }
 
-// Anything by which a path may be read in more than one way. One pass without branches: it is taken for each request.
-bool is_ambiguous(std::string_view path) noexcept {
-    bool found = false;
-    for (const char c : path) found |= c == '%' || c == '.' || c == ';' || c == '\\' || is_ignored(c);
-    return found;
-}
+bool has(std::string_view path, char c) noexcept { return path.find(c) != path.npos; }
 
 // One part of a path, compared while it is decoded.
 class part_reader {
@@ -47,7 +42,7 @@ public:
         if (length_ < word_.size())
             same_ = same_ && ascii_lower(c) == word_[length_];
         else if (length_ == word_.size())
-            suffixed_ = c == '.';
+            same_ = same_ && c == '.';
         ++length_;
     }
 
@@ -55,16 +50,34 @@ public:
     bool is_dot() const noexcept { return only_dots_ && length_ == 1; }
     bool is_dot_dot() const noexcept { return only_dots_ && length_ == 2; }
     bool is_word() const noexcept { return same_ && length_ == word_.size(); }
-    bool is_word_with_suffix() const noexcept { return same_ && length_ > word_.size() && suffixed_; }
+    bool is_word_with_suffix() const noexcept { return same_ && length_ > word_.size(); }
+
+    // Whatever still comes: it is neither the word nor dots.
+    bool is_another() const noexcept { return !same_ && !only_dots_; }
 
 private:
     std::string_view word_;
     std::size_t length_ = 0;
     bool same_ = true;
-    bool suffixed_ = false;
     bool only_dots_ = true;
     bool in_parameters_ = false;
 };
+
+bool ends_part(decoded_byte byte, hidden_path::slash as) noexcept {
+    if (byte.value == '/') return byte.length == 1 || as == hidden_path::slash::also_encoded;
+    return byte.value == '\\' && as == hidden_path::slash::also_encoded;
+}
+
+// Returns the place behind the separator.
+std::size_t read_part(part_reader& part, std::string_view path, std::size_t at, hidden_path::slash as) noexcept {
+    while (at < path.size()) {
+        const auto byte = decode_deeply(path, at);
+        at += byte.length;
+        if (ends_part(byte, as)) break;
+        if (!part.is_another()) part.take(byte.value);
+    }
+    return at;
+}
 
 std::string plain_word(std::string_view part) {
     std::string word;
@@ -88,9 +101,12 @@ hidden_path::hidden_path(std::string_view path) {
 }
 
 bool hidden_path::covers(std::string_view path) const noexcept {
-    if (!is_ambiguous(path)) return covers_plain(path);
-    return covers(path, {true, true}) || covers(path, {true, false}) || covers(path, {false, true}) ||
-           covers(path, {false, false});
+    // Nearly every path can be read in one way only, and is taken for each request: four fast searches.
+    const bool escaped = has(path, '%') || has(path, '\\');
+    if (!escaped && !has(path, '.') && !has(path, ';')) return covers_plain(path);
+    if (covers(path, {slash::plain, dots::resolved}) || covers(path, {slash::plain, dots::names})) return true;
+    return escaped &&
+           (covers(path, {slash::also_encoded, dots::resolved}) || covers(path, {slash::also_encoded, dots::names}));
 }
 
 bool hidden_path::covers_plain(std::string_view path) const noexcept {
@@ -100,20 +116,14 @@ bool hidden_path::covers_plain(std::string_view path) const noexcept {
 }
 
 bool hidden_path::covers(std::string_view path, reading as) const noexcept {
+    const bool resolved = as.dot_parts == dots::resolved;
     std::size_t depth = 0;   // parts that stand
     std::size_t covered = 0; // of those, from the first: words_
-    std::size_t at = 0;
-    while (at < path.size()) {
+    for (std::size_t at = 0; at < path.size();) {
         part_reader part(depth < words_.size() ? std::string_view(words_[depth]) : std::string_view{});
-        while (at < path.size()) {
-            const auto byte = decode_deeply(path, at);
-            const bool is_plain_slash = path[at] == '/';
-            at += byte.length;
-            if (is_plain_slash || (as.slash_may_be_encoded && (byte.value == '/' || byte.value == '\\'))) break;
-            part.take(byte.value);
-        }
-        if (part.empty() || (as.dots_are_resolved && part.is_dot())) continue;
-        if (as.dots_are_resolved && part.is_dot_dot()) {
+        at = read_part(part, path, at, as.separator);
+        if (part.empty() || (resolved && part.is_dot())) continue;
+        if (resolved && part.is_dot_dot()) {
             depth -= depth == 0 ? 0 : 1;
             covered = std::min(covered, depth);
             continue;
@@ -121,6 +131,7 @@ bool hidden_path::covers(std::string_view path, reading as) const noexcept {
         const bool goes_on = covered == depth && depth < words_.size();
         if (goes_on && (part.is_word() || (depth + 1 == words_.size() && part.is_word_with_suffix()))) ++covered;
         ++depth;
+        if (covered < depth && !resolved) return false;
     }
     return depth == words_.size() && covered == depth;
 }

@@ -16,10 +16,14 @@ public:
     // segments, `%2F` and backslashes as separators and not as separators.
     bool covers(std::string_view path) const noexcept;
 
+    // The ways in which routers differ.
+    enum class slash : unsigned char { plain, also_encoded };
+    enum class dots : unsigned char { names, resolved };
+
 private:
     struct reading {
-        bool slash_may_be_encoded;
-        bool dots_are_resolved;
+        slash separator;
+        dots dot_parts;
     };
     bool covers_plain(std::string_view path) const noexcept;
     bool covers(std::string_view path, reading) const noexcept;

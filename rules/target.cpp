@@ -80,12 +80,12 @@ std::string_view path_parts::next() noexcept {
     return part;
 }
 
-decoded_byte decode_at(std::string_view text, std::size_t at) noexcept {
-    if (text[at] != '%' || text.size() - at < 3) return {text[at], 1};
+std::optional<char> decode_escape(std::string_view text, std::size_t at) noexcept {
+    if (text.size() - at < 3) return std::nullopt;
     const int high = digit_value(text[at + 1]);
     const int low = digit_value(text[at + 2]);
-    if (high < 0 || low < 0) return {'%', 1};
-    return {static_cast<char>(high << 4 | low), 3};
+    if (high < 0 || low < 0) return std::nullopt;
+    return static_cast<char>(high << 4 | low);
 }
 
 bool spells(std::string_view part, std::string_view word, suffix may_follow) noexcept {

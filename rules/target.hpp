@@ -45,7 +45,13 @@ struct decoded_byte {
     char value;
     std::size_t length;
 };
-decoded_byte decode_at(std::string_view text, std::size_t at) noexcept;
+std::optional<char> decode_escape(std::string_view text, std::size_t at) noexcept;
+
+inline decoded_byte decode_at(std::string_view text, std::size_t at) noexcept {
+    if (text[at] != '%') return {text[at], 1};
+    const auto escaped = decode_escape(text, at);
+    return escaped ? decoded_byte{*escaped, 3} : decoded_byte{'%', 1};
+}
 
 // The backend takes one suffix (`.json`, `.foo`) behind the last part of a path as the format that is wanted.
 enum class suffix : std::uint8_t { none, allowed };
