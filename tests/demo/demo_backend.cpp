@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -15,8 +17,6 @@
 #include <poll.h>
 
 #include <cstdio>
-#include <semaphore>
-#include <thread>
 
 namespace {
 
@@ -25,7 +25,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 
-constexpr std::ptrdiff_t connections_max = 1024;
+constexpr std::size_t connections_max = 256;
 constexpr std::uint64_t body_bytes_max = 8U << 20U;
 constexpr int idle_timeout_ms = 20'000; // Puma's
 
@@ -101,13 +101,15 @@ bool serve_one(demo::dds& dds, tcp::socket& socket, beast::flat_buffer& buffer) 
     return !ec && response.keep_alive();
 }
 
-void serve(demo::dds& dds, tcp::socket socket) {
+void serve(demo::dds& dds, tcp::socket socket) try {
     beast::error_code ec;
     socket.set_option(tcp::no_delay(true), ec);
     beast::flat_buffer buffer;
     while (serve_one(dds, socket, buffer)) {
     }
     socket.shutdown(tcp::socket::shutdown_both, ec);
+} catch (const std::exception& error) {
+    fmt::print(stderr, "demo_backend: {}\n", error.what());
 }
 
 } // namespace
@@ -128,27 +130,12 @@ int main(int argc, char** argv) try {
     std::fflush(stdout);
 
     demo::dds dds(std::chrono::milliseconds(static_cast<std::int64_t>(ready_after * 1000)));
-    std::counting_semaphore<connections_max> places(connections_max);
+    asio::thread_pool threads(connections_max); // more connections than these wait for their turn
     for (;;) {
-        places.acquire();
         beast::error_code ec;
         tcp::socket socket(context);
         acceptor.accept(socket, ec);
-        if (ec) {
-            places.release();
-            continue;
-        }
-        std::thread(
-            [&dds, &places](tcp::socket client) {
-                try {
-                    serve(dds, std::move(client));
-                } catch (const std::exception& error) {
-                    fmt::print(stderr, "demo_backend: {}\n", error.what());
-                }
-                places.release();
-            },
-            std::move(socket))
-            .detach();
+        if (!ec) asio::post(threads, [&dds, client = std::move(socket)]() mutable { serve(dds, std::move(client)); });
     }
 } catch (const std::exception& error) {
     fmt::print(stderr, "demo_backend: {}\n", error.what());
