@@ -183,6 +183,12 @@ TEST_CASE("a gate on GET is one for HEAD as well") {
     CHECK(is_gated(decide("HEAD", project, not_ready, with_token, config)));
 }
 
+TEST_CASE("a HEAD teaches nothing") {
+    const auto config = only(learn_rule{"projects", {"is_upload_ready"}, id_from::path});
+    CHECK(decide("GET", project, ready, {}, config).reason == reason::learning);
+    CHECK(decide("HEAD", project, ready, {}, config).reason == reason::no_rule);
+}
+
 TEST_CASE("methods are compared with their case") {
     CHECK(decide("post", project + "/uploads").reason == reason::no_rule);
     CHECK(decide("Get", project + "?info").reason == reason::no_rule);

@@ -69,6 +69,7 @@ TEST_CASE("other paths are not covered") {
                              "/internal.json/consistency",
                              "/internal/consistency/..",
                              "/internal/../consistency",
+                             "/internal/consistency/../../x/consistency",
                              "/internalconsistency",
                              "/internal/x;/consistency",
                              "/internal/%",
@@ -101,6 +102,7 @@ TEST_CASE("a dot in front begins no suffix") {
     CHECK(path.covers("/.well-known/.status.json"));
     CHECK_FALSE(path.covers("/.well-known"));
     CHECK_FALSE(path.covers("/.well-known/x"));
+    CHECK_FALSE(path.covers("/.well-known/.other"));
 }
 
 TEST_CASE("the status endpoint at the root is covered, and nothing else then") {
