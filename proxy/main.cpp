@@ -84,7 +84,7 @@ int healthcheck(const arguments& args) {
         std::cerr << "healthcheck: " << answer.error().message << '\n';
         return failed;
     }
-    std::cout << answer->status << ' ' << answer->body << '\n';
+    std::cout << answer->status << ' ' << answer->body.substr(0, answer->body.find('\n')) << '\n';
     return answer->status == 200 ? clean : failed;
 }
 

@@ -1,0 +1,237 @@
+// The program itself, as a process: arguments, exit codes, signals. It is built beside the tests.
+#include "proxy/healthcheck.hpp"
+#include "tests/harness/listener.hpp"
+#include "tests/harness/patience.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+extern char** environ; // NOLINT(readability-redundant-declaration): not everywhere in <unistd.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::steady_clock;
+
+fs::path program() { return fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "sidecar"; }
+
+struct folder {
+    folder() {
+        std::string name = (fs::temp_directory_path() / "sidecar-XXXXXX").string();
+        path = ::mkdtemp(name.data());
+    }
+    ~folder() { fs::remove_all(path); }
+    folder(const folder&) = delete;
+    folder& operator=(const folder&) = delete;
+
+    std::string write(const std::string& text) const {
+        const auto file = path / "sidecar.yaml";
+        std::ofstream(file) << text;
+        return file.string();
+    }
+    fs::path path;
+};
+
+class process {
+public:
+    explicit process(std::vector<std::string> arguments, const fs::path& directory = "/") {
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        output_ = ends[0];
+        posix_spawn_file_actions_t actions;
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+        ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+        ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+        auto path = program().string();
+        std::vector<char*> argv{path.data()};
+        for (auto& one : arguments) argv.push_back(one.data());
+        argv.push_back(nullptr);
+        const int error = ::posix_spawn(&id_, path.c_str(), &actions, nullptr, argv.data(), environ);
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::close(ends[1]);
+        REQUIRE_MESSAGE(error == 0, "the program must be built before: " << path);
+    }
+    ~process() {
+        if (id_ > 0) {
+            ::kill(id_, SIGKILL);
+            ::waitpid(id_, nullptr, 0);
+        }
+        ::close(output_);
+    }
+    process(const process&) = delete;
+    process& operator=(const process&) = delete;
+
+    void signal(int number) const { ::kill(id_, number); }
+
+    // Its output so far, once it holds this.
+    const std::string& await(std::string_view text) {
+        const auto give_up_at = steady_clock::now() + harness::patience;
+        while (text_.find(text) == std::string::npos && steady_clock::now() < give_up_at)
+            if (!read_some()) break;
+        CHECK_MESSAGE(text_.find(text) != std::string::npos, text_);
+        return text_;
+    }
+    // All of its output is read, and it has ended.
+    int exit_code() {
+        const auto give_up_at = steady_clock::now() + harness::patience;
+        while (read_some() && steady_clock::now() < give_up_at) {
+        }
+        if (steady_clock::now() >= give_up_at) ::kill(id_, SIGKILL);
+        int status = 0;
+        ::waitpid(std::exchange(id_, -1), &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    }
+    const std::string& output() const { return text_; }
+
+private:
+    bool read_some() { // false: its end
+        pollfd watched{output_, POLLIN, 0};
+        if (::poll(&watched, 1, 100) <= 0) return true;
+        char bytes[4096];
+        const auto got = ::read(output_, bytes, sizeof bytes);
+        if (got > 0) text_.append(bytes, static_cast<std::size_t>(got));
+        return got > 0;
+    }
+
+    pid_t id_ = -1;
+    int output_ = -1;
+    std::string text_;
+};
+
+std::uint16_t free_port() { return harness::listener().port(); }
+
+std::string quick_to_end(std::uint16_t admin_port, std::uint16_t port = 0) {
+    return "listen: {address: 127.0.0.1:" + std::to_string(port) + "}\n" +
+           "admin: {address: 127.0.0.1:" + std::to_string(admin_port) + "}\n" +
+           "workers: 1\ndrain: {accept_for: 0s, timeout: 1s}\n";
+}
+
+} // namespace
+
+TEST_CASE("--version and --help say so, and that is all") {
+    process version({"--version"}), help({"--help"});
+    CHECK(version.exit_code() == 0);
+    CHECK(version.output().starts_with("sidecar "));
+    CHECK(help.exit_code() == 0);
+    CHECK(help.output().find("healthcheck") != std::string::npos);
+}
+
+TEST_CASE("wrong arguments are exit code 2") {
+    CHECK(process({"--nope"}).exit_code() == 2);
+    CHECK(process({"--config"}).exit_code() == 2);
+    CHECK(process({"here"}).exit_code() == 2);
+}
+
+TEST_CASE("--check says whether a configuration is right, with all that is wrong") {
+    const folder here;
+    process right({"--check", "--config", here.write("workers: 2\n")});
+    CHECK(right.exit_code() == 0);
+    CHECK(right.output() == (here.path / "sidecar.yaml").string() + ": ok\n");
+    process wrong({"--check", "--config", here.write("workers: 0\nlog: {levle: info}\n")});
+    CHECK(wrong.exit_code() == 2);
+    CHECK(wrong.output().find("sidecar.yaml:1:10: workers: ") != std::string::npos);
+    CHECK(wrong.output().find("sidecar.yaml:2:7: unknown key 'levle', did you mean 'level'?") != std::string::npos);
+}
+
+TEST_CASE("--print-config prints all keys, and no secret") {
+    const folder here;
+    process print({"--print-config", "-c", here.write("status: {headers: [{name: Authorization, value: s3cret}]}\n")});
+    CHECK(print.exit_code() == 0);
+    CHECK(print.output().find("accept_for: 5s") != std::string::npos);
+    CHECK(print.output().find("s3cret") == std::string::npos);
+}
+
+TEST_CASE("without --config the file is looked for, and both places are named if there is none") {
+    if (fs::exists("/etc/sidecar/sidecar.yaml")) return;
+    const folder here;
+    process none({"--check"}, here.path);
+    CHECK(none.exit_code() == 2);
+    CHECK(none.output().find("/etc/sidecar/sidecar.yaml") != std::string::npos);
+    CHECK(none.output().find("./sidecar.yaml") != std::string::npos);
+    here.write("workers: 1\n");
+    process found({"--check"}, here.path);
+    CHECK(found.exit_code() == 0);
+    CHECK(found.output() == "./sidecar.yaml: ok\n");
+}
+
+TEST_CASE("it serves, tells its health, survives a bad reload, and drains on SIGTERM") {
+    const folder here;
+    const auto file = here.write(quick_to_end(free_port()));
+    process sidecar({"--config", file});
+    sidecar.await("\"msg\":\"serving\"");
+    process live({"healthcheck", "--live", "--config", file});
+    CHECK(live.exit_code() == 0);
+    CHECK(live.output().starts_with("200 "));
+    process ready({"--config", file, "healthcheck"});
+    CHECK(ready.exit_code() == 0);
+
+    here.write(quick_to_end(1) + "nonsense: 1\n");
+    sidecar.signal(SIGHUP);
+    sidecar.await("unknown key 'nonsense'");
+
+    sidecar.signal(SIGTERM);
+    CHECK(sidecar.exit_code() == 0);
+}
+
+TEST_CASE("SIGINT drains, too, and nobody reading its log does not matter") {
+    const folder here;
+    process sidecar({"--config", here.write(quick_to_end(free_port()))});
+    sidecar.await("\"msg\":\"serving\"");
+    sidecar.signal(SIGINT);
+    CHECK(sidecar.exit_code() == 0);
+}
+
+TEST_CASE("an address that is taken is exit code 1, and is named") {
+    const folder here;
+    const harness::listener taken;
+    process sidecar({"--config", here.write(quick_to_end(free_port(), taken.port()))});
+    CHECK(sidecar.exit_code() == 1);
+    CHECK(sidecar.output().find("127.0.0.1:" + std::to_string(taken.port())) != std::string::npos);
+}
+
+TEST_CASE("the health check fails where nobody is, or nobody answers in time") {
+    const folder here;
+    const harness::closed_port nobody;
+    process check({"healthcheck", "--config", here.write(quick_to_end(nobody.port()))});
+    CHECK(check.exit_code() == 1);
+    CHECK(check.output() == "healthcheck: Connection refused\n");
+
+    const harness::listener silent;
+    const auto asked = sidecar::ask_health({"0.0.0.0", silent.port()}, "/readyz", std::chrono::milliseconds(20));
+    REQUIRE_FALSE(asked.has_value());
+    CHECK(asked.error().message == "Connection timed out");
+}
+
+TEST_CASE("the health check takes no other answer for health") {
+    const auto asked_of = [](std::string_view answer) {
+        harness::listener admin;
+        std::thread answering([&] {
+            auto client = admin.accept();
+            client.receive_head();
+            client.send(answer);
+        });
+        const auto asked = sidecar::ask_health({"127.0.0.1", admin.port()}, "/readyz", harness::patience);
+        answering.join();
+        return asked;
+    };
+    CHECK(asked_of("HTTP/1.1 200 OK\r\n\r\nready")->status == 200);
+    CHECK(asked_of("HTTP/1.1 503 No\r\n\r\ndraining")->status == 503);
+    CHECK(asked_of("HTTP/1.1 503 No\r\n\r\ndraining")->body == "draining");
+    CHECK_FALSE(asked_of("hello").has_value());
+    CHECK_FALSE(asked_of("").has_value());
+}
