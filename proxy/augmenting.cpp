@@ -77,7 +77,7 @@ void exchange::finish_collecting() {
     if (!framed) raw = raw.substr(0, static_cast<std::size_t>(answer_body_.payload_bytes()));
     const std::string_view body = framed ? std::string_view(state_->payload) : raw;
     if (body.size() > settings_->values.rules.augment_body_max) return pass_as_it_came(unspliced::too_large);
-    auto planned = context_.json.plan(body, augment_->consistency);
+    auto planned = plan_splice(body, augment_->consistency);
     if (!planned) return pass_as_it_came(planned.error());
     was_spliced_ = true;
     pass_augmented(*planned, body);

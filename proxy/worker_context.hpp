@@ -5,7 +5,6 @@
 #include "proxy/event_loop.hpp"
 #include "proxy/shared.hpp"
 #include "proxy/upstream.hpp"
-#include "sidecar/augment.hpp"
 #include "sidecar/metrics.hpp"
 
 #include <memory>
@@ -43,7 +42,6 @@ public:
     worker_metrics metrics;
     buffer_pool buffers;
     upstream backend;
-    splicer json;
     shared& common;
     std::shared_ptr<log::queue> access_log;
     bool draining = false;

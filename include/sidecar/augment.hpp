@@ -33,10 +33,6 @@ std::string_view to_string(unspliced) noexcept;
 // that is no object: backends_own_word. With duplicate `info` keys the last one is the one readers see.
 boost::system::result<splice, unspliced> plan_splice(std::string_view body, std::string_view consistency);
 
-struct splicer {
-    static auto plan(std::string_view body, std::string_view consistency) { return plan_splice(body, consistency); }
-};
-
 // The id in a JSON object's member `id` of an answer that passes through (learn). `content_encoding` as the field says
 // it: empty or identity, gzip (x-gzip) and deflate are read, others not. At most `bytes_max` are inflated.
 std::optional<uuid> id_of_answer(std::string_view body, std::string_view content_encoding, std::size_t bytes_max);
