@@ -70,13 +70,12 @@ public:
     ~backend() {
         ending_ = true;
         acceptor_.join();
-        for (auto& each : threads_) each.join();
+        for (auto& each : serving_) each.thread.join();
     }
     std::uint16_t port() const { return listener_.port(); }
 
     // As a container that is killed and comes back.
     void restart() {
-        std::lock_guard lock(mutex_);
         ++generation_;
         restarting_ = true;
         disturbed_until_ = (clock::now() + 2s).time_since_epoch().count();
@@ -95,8 +94,12 @@ private:
             pollfd waiting{listener_.descriptor(), POLLIN, 0};
             if (::poll(&waiting, 1, 20) != 1) continue;
             auto wire = std::make_shared<harness::wire>(listener_.accept());
-            std::lock_guard lock(mutex_);
-            threads_.emplace_back([this, wire, born = generation_.load()] { serve(*wire, born); });
+            serving_.remove_if([](one_connection& each) { return each.ended && (each.thread.join(), true); });
+            auto& one = serving_.emplace_back();
+            one.thread = std::thread([this, &one, wire, born = generation_.load()] {
+                serve(*wire, born);
+                one.ended = true;
+            });
         }
     }
 
@@ -145,8 +148,11 @@ private:
 
     std::uint64_t seed_;
     harness::listener listener_{0, 512};
-    std::mutex mutex_;
-    std::list<std::thread> threads_;
+    struct one_connection {
+        std::thread thread;
+        std::atomic<bool> ended{false};
+    };
+    std::list<one_connection> serving_; // the acceptor's
     std::atomic<std::uint64_t> generation_{0};
     std::atomic<bool> restarting_{false};
     std::atomic<clock::rep> disturbed_until_{0};
