@@ -36,7 +36,8 @@ GATED = ["--method", "POST", "--target", NOT_READY + "/uploads", "--field", "Con
 
 CASES = [
     *[Case(f"forward-{n}", f"forward a small GET, {n} kept connection{'s' if n > 1 else ''}", [*GET, *kept(n)], PLAIN,
-           [("sidecar", "haproxy", 0.75), ("sidecar", "nginx", 0.72), ("sidecar", "floor", 1.08)]) for n in (1, 32, 256)],
+           [("sidecar", "haproxy", 0.75), ("sidecar", "nginx", 0.72), ("sidecar", "floor", 1.08)])
+      for n in (1, 32, 256)],
     Case("forward-chunked", "the same, 32 connections, answered in chunks as Puma does",
          ["--target", "/chunked" + READY, *TOKEN, *kept(32)], PLAIN),
     Case("forward-post", "forward a POST with a small body, 32 connections",
@@ -60,12 +61,14 @@ CASES = [
     Case("gate", "the gate answers 404, 32 connections", [*GATED, *kept(32)],
          ["haproxy_lua", "nginx_lua", "nginx", "sidecar"],
          [("sidecar", "haproxy_lua", 0.80), ("sidecar", "nginx_lua", 0.68), ("sidecar", "nginx", 1.0)]),
-    Case("latency", "latency at 4000 requests a second (open loop), 64 connections", [*GET, *kept(64), "--rate", "4000"],
+    Case("latency", "latency at 4000 requests a second (open loop), 64 connections",
+         [*GET, *kept(64), "--rate", "4000"],
          ["direct", "haproxy", "nginx", "sidecar"], [("sidecar", "haproxy", 1.0)], unit="latency"),
     Case("access-log", "the access log on, 32 connections", [*GET, *kept(32)], ["sidecar", "log=sidecar_log"],
          [("log", "sidecar", 1.05)]),
     Case("snapshot", "a snapshot of a million entries replaced all the time: CPU of the data plane's threads",
-         [*GET, *kept(32)], ["sidecar", "replaced=sidecar_million"], [("replaced", "sidecar", 1.03)], workers_only=True),
+         [*GET, *kept(32)], ["sidecar", "replaced=sidecar_million"], [("replaced", "sidecar", 1.03)],
+         workers_only=True),
     Case("snapshot-latency", "the same: latency at 2000 requests a second",
          [*GET, *kept(64), "--rate", "2000"], ["direct", "sidecar", "replaced=sidecar_million"], unit="latency",
          all_cores=True),
@@ -78,4 +81,5 @@ CASES = [
 
 # Measured once, not in rounds: resident sets, system calls and instructions.
 IDLE = {"connections": 10_000, "contenders": ["haproxy", "nginx", "sidecar"]}
-COUNTED = {"contenders": ["floor", "haproxy", "nginx", "sidecar"], "load": [*GET, *kept(32)]}
+COUNTED = {"contenders": ["floor", "haproxy", "nginx", "sidecar"], "load": [*GET, *kept(32)],
+           "one_process": ["floor", "haproxy", "sidecar"]}

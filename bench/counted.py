@@ -44,7 +44,7 @@ def idle_connections(field, run_load):
 
 
 def system_calls(field, run_load):
-    """By strace, which slows the proxy down: batches are larger than at full speed, so epoll_wait's share is a little less."""
+    """By strace. It slows the proxy down, so batches are larger and epoll_wait's share is a little less than at speed."""
     if not shutil.which("strace"):
         return "System calls", [""], [["strace is not installed"]], {}
     rows, figures = [], {}
@@ -76,17 +76,23 @@ def system_calls(field, run_load):
     return "System calls for a forwarded small GET, 32 kept connections", ["", "in all", "of which"], rows, figures
 
 
+def control(*arguments):
+    subprocess.run(["callgrind_control", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
 def instructions(field, run_load):
-    """User-space instructions by callgrind: repeatable whatever else the machine does."""
+    """User-space instructions by callgrind. What runs beside the requests (a poll a second) is in it, so an idle machine
+    tells more: there are more requests then."""
     if not shutil.which("valgrind"):
         return "Instructions", [""], [["valgrind is not installed"]], {}
     rows, figures = [], {}
     backend = field.backend()
-    for name in COUNTED["contenders"]:
+    for name in COUNTED["one_process"]:
         run = field.run_folder(name)
         for old in run.glob("callgrind.*"):
             old.unlink()
-        field.prefix = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={run}/callgrind.%p"]
+        field.prefix = ["valgrind", "--tool=callgrind", "--instr-atstart=no",
+                        f"--callgrind-out-file={run}/callgrind.%p"]
         try:
             proxy = field.contender(name, backend)
         except Missing as why:
@@ -94,12 +100,12 @@ def instructions(field, run_load):
             continue
         finally:
             field.prefix = []
-        run_load(field, [*COUNTED["load"], "--seconds", "0.5"], proxy.port)
+        run_load(field, [*COUNTED["load"], "--seconds", "2"], proxy.port)
         pids = [str(pid) for pid in proxy.pids()]
-        subprocess.run(["callgrind_control", "-i", "on", *pids], stdout=subprocess.DEVNULL, check=False)
-        answers = run_load(field, [*COUNTED["load"], "--warm", "0", "--seconds", "2"], proxy.port)["answers"]
-        subprocess.run(["callgrind_control", "-i", "off", *pids], stdout=subprocess.DEVNULL, check=False)
-        subprocess.run(["callgrind_control", "-d", *pids], stdout=subprocess.DEVNULL, check=False)
+        control("-i", "on", *pids)
+        answers = run_load(field, [*COUNTED["load"], "--warm", "0", "--seconds", "4"], proxy.port)["answers"]
+        control("-i", "off", *pids)
+        control("-d", *pids)
         total = 0
         for dump in run.glob("callgrind.*"):
             total += sum(int(n) for n in re.findall(r"^totals: (\d+)", dump.read_text(), re.M))

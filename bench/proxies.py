@@ -1,12 +1,14 @@
 """Starts what is compared, each with its configuration from peers/, and looks at its processes."""
 
 import os
+import re
 import resource
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -96,6 +98,20 @@ class Started:
         self.log.close()
 
 
+def snapshots_taken(sidecar):
+    with urllib.request.urlopen(f"http://127.0.0.1:{sidecar.admin}/metrics", timeout=5) as answer:
+        found = re.search(rb'^sidecar_status_polls_total\{outcome="ok"\} (\d+)', answer.read(), re.M)
+    return int(found[1]) if found else 0
+
+
+def wait_for_snapshots(sidecar, wanted, seconds=60):
+    end = time.monotonic() + seconds
+    while snapshots_taken(sidecar) < wanted:
+        if time.monotonic() > end:
+            raise SystemExit(f"no snapshot taken in {seconds} s; see the sidecar's output.log")
+        time.sleep(0.1)
+
+
 def fill_in(template, target, values):
     text = (HERE / "peers" / template).read_text()
     for name, value in values.items():
@@ -135,7 +151,8 @@ class Field:
         return folder
 
     def start(self, name, arguments, cores=None, port=None, stdout=None):
-        started = Started([str(a) for a in [*self.prefix, *arguments]], port, self.run_folder(name), cores or self.proxy_cores, stdout)
+        command = [str(a) for a in [*self.prefix, *arguments]]
+        started = Started(command, port, self.run_folder(name), cores or self.proxy_cores, stdout)
         self.started.append(started)
         return started
 
@@ -206,8 +223,9 @@ class Field:
         if not binary.exists():
             raise Missing("the sidecar is not built")
         port = first_free_port()
+        admin = first_free_port(port + 1)
         config = fill_in("sidecar.yaml", self.run_folder(name) / "sidecar.yaml", {
-            "PORT": port, "ADMIN": first_free_port(port + 1), "BACKEND": backend, "STATUS": status or backend,
+            "PORT": port, "ADMIN": admin, "BACKEND": backend, "STATUS": status or backend,
             "WORKERS": threads, "ACCESS": access, "INTERVAL": interval})
         stdout = None
         if access == "true":  # as a container's runtime takes it: through a pipe
@@ -215,6 +233,7 @@ class Field:
                                       preexec_fn=lambda: os.sched_setaffinity(0, self.load_cores))
             stdout = reader.stdin
         started = self.start(name, [binary, "--config", config], cores, port, stdout)
+        started.admin = admin
         if stdout:
             stdout.close()
         return started
@@ -224,4 +243,6 @@ class Field:
 
     def start_sidecar_million(self, name, backend, threads, cores):
         document = self.backend("--entries", "1000000", "--vary")
-        return self.start_sidecar(name, backend, threads, cores, status=document.port)
+        started = self.start_sidecar(name, backend, threads, cores, status=document.port, interval="100ms")
+        wait_for_snapshots(started, 2)
+        return started

@@ -94,13 +94,14 @@ def case_table(case):
         rows = [[name_of(label), spread(values(rounds, key), "{:.0f}"), spread(values(rounds, "us/request"))]
                 for label, rounds in measured.items()]
         return table(["", "requests/s", "CPU us/request"], rows)
+    speed, speed_name = ("mib_per_second", "MiB/s") if key == "ms/GiB" else ("requests_per_second", "requests/s")
     rows = []
     for label, rounds in measured.items():
         ratio = "" if label == "sidecar" or "sidecar" not in measured else spread(
             ratios(measured, "sidecar", label, key), "{:.2f}")
         rows.append([name_of(label), spread(values(rounds, key)), ratio,
-                     spread(values(rounds, "requests_per_second"), "{:.0f}")])
-    return table(["", f"CPU {case['unit']}", "sidecar / this", "requests/s"], rows)
+                     spread(values(rounds, speed), "{:.0f}")])
+    return table(["", f"CPU {case['unit']}", "sidecar / this", speed_name], rows)
 
 
 class Page:
@@ -115,6 +116,8 @@ class Page:
     def add(self, case):
         self.cases.append(case)
         self.say(f"## {case['title']}\n\n{case_table(case)}")
+        if case["snapshots"]:
+            self.say(f"{case['snapshots']} snapshots were replaced meanwhile.")
         for label, why in case["missing"].items():
             self.say(f"Left out: {name_of(label)}: {why}.")
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import counted
 import report
 from cases import CASES
-from proxies import Field, Missing
+from proxies import Field, Missing, snapshots_taken
 
 PAUSE = 0.05  # lets the last run's connections end before the next one's begin
 
@@ -54,6 +54,7 @@ def figures(case, proxy, result):
     of = {"requests_per_second": result["answers"] / result["seconds"],
           "us/request": cpu_ns / 1e3 / max(result["answers"], 1),
           "ms/GiB": cpu_ns / 1e6 / (result["bytes"] / 2**30),
+          "mib_per_second": result["bytes"] / 2**20 / result["seconds"],
           "cpu_share": cpu_ns / 1e9 / result["seconds"]}
     of.update({quantile: value for quantile, value in result["latency_us"].items()})
     return of
@@ -72,6 +73,7 @@ def run_case(field, case, rounds, seconds):
             missing[label or name] = str(why)
     timing = ["--warm", f"{min(0.5, seconds / 2):g}", "--seconds", f"{seconds:g}"]
     measured = {label: [] for label in contenders}
+    snapshots = -snapshots_taken(contenders["replaced"]) if "replaced" in contenders else 0
     order = list(contenders)
     rounds = rounds if order else 0
     for round_number in range(rounds):
@@ -81,8 +83,11 @@ def run_case(field, case, rounds, seconds):
             result = run_load(field, load, proxy.port, proxy.pids(), cores)
             measured[label].append(figures(case, proxy, result))
             time.sleep(PAUSE)
+    if "replaced" in contenders:
+        snapshots += snapshots_taken(contenders["replaced"])
     field.stop_all()
     return {"name": case.name, "title": case.title, "unit": case.unit, "rounds": measured, "missing": missing,
+            "snapshots": snapshots,
             "goals": [report.judge(case, goal, measured) for goal in case.goals] if rounds else []}
 
 
