@@ -6,14 +6,26 @@
 #include <netinet/in.h>
 
 #include <array>
-#include <new>
+#include <exception>
+#include <utility>
 
 namespace sidecar {
 
 task<> session::serve() {
+    try {
+        co_await serve_all();
+    } catch (const std::exception& e) { // out of memory: this connection's end, not the worker's
+        client.reset();
+        context_.common.log.line(log_level::error, "connection ended", {{"error", std::string_view(e.what())}});
+    }
+    client.close();
+    context_.ended(*this);
+}
+
+task<> session::serve_all() {
     for (bool first = true;; first = false) {
         const bool came = co_await wait_for_request(first);
-        if (!came) break;
+        if (!came) co_return;
         exchange::after after{};
         {
             exchange one(context_, *this);
@@ -21,12 +33,10 @@ task<> session::serve() {
         }
         if (after == exchange::after::reset) client.reset();
         if (after == exchange::after::linger) co_await linger();
-        if (after != exchange::after::keep) break;
+        if (after != exchange::after::keep) co_return;
         // A pipelined request waits until others have had their turn.
         if (!received.empty()) co_await yield();
     }
-    client.close();
-    context_.ended(*this);
 }
 
 session::session(worker_context& context, const sockaddr_storage& peer, admission admitted)
@@ -60,13 +70,13 @@ task<bool> session::wait_for_request(bool first) {
     auto woken_by = woken::by_event;
     while (idle_ && woken_by == woken::by_event && !client.may_read() && !client.is_reset())
         woken_by = co_await wait_until(until);
-    const bool came = idle_ && client.may_read() && !client.is_reset();
-    idle_ = false;
-    if (!came) co_return false;
+    const bool ending = !std::exchange(idle_, false);
+    if (client.is_reset() || (!ending && !client.may_read())) co_return false;
+    // When a drain ends it, a request may have come in this very moment: it is still served.
     received.reserve(buffer_pool::small_bytes);
     const auto read = client.read(received.space());
     received.commit(read.bytes);
-    if (read.status == io::again) co_return co_await wait_for_request(first);
+    if (read.status == io::again && !ending) co_return co_await wait_for_request(first);
     co_return read.status == io::done;
 }
 

@@ -39,6 +39,7 @@ public:
 private:
     void on_event(std::uint32_t) override { wake(); }
     task<> serve();
+    task<> serve_all();
     task<bool> wait_for_request(bool first);
     task<> linger();
 
