@@ -86,9 +86,11 @@ io_result connection::write(std::span<const iovec> from) noexcept {
 }
 
 bool connection::is_quiet() noexcept {
-    if (readable_ || end_seen_ || error_seen_) return false;
+    if (end_seen_ || error_seen_) return false;
+    // What it remembers may be out of date: a read that filled its buffer to the byte may have emptied the socket too.
     char byte = 0;
-    return ::recv(descriptor_, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+    readable_ = ::recv(descriptor_, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN;
+    return !readable_;
 }
 
 int connection::connect_error() noexcept {

@@ -166,7 +166,7 @@ upstream_connection::~upstream_connection() {
 
 void upstream_connection::on_event(std::uint32_t) {
     // EPOLLOUT alone says nothing: acknowledged bytes have made room.
-    if (link.may_read() || link.end_seen() || link.is_reset()) pool_.drop(this);
+    if (!link.is_quiet()) pool_.drop(this);
 }
 
 } // namespace sidecar
