@@ -38,7 +38,7 @@ result<config> read_config(std::string_view text, std::string_view file_name) {
     const auto document = parse_yaml(text);
     if (!document.whole) return all_of(document.complaints, file_name);
     // A file that is being written is empty for a moment; its defaults must not be taken for what it says.
-    if (document.root.is == yaml_node::kind::null)
+    if (document.root.is == yaml_node::kind::nothing)
         return failure{std::string(file_name) + ":1:1: the file is empty; {} would mean: all defaults"};
     config read;
     findings all;

@@ -147,8 +147,8 @@ void check_rules(const std::vector<rule>& rules, findings& all) {
         const bool had_room = known.size() <= schema::members_max;
         known.insert(named.begin(), named.end());
         compare(all, {path}, had_room && known.size() > schema::members_max, [&, &name = collection] {
-            return path + ": the rules name more than " + std::to_string(schema::members_max) + " members of '" + name +
-                   "'";
+            auto message = path + ": the rules name more than " + std::to_string(schema::members_max);
+            return message.append(" members of '").append(name).append("'");
         });
     }
 }

@@ -7,7 +7,7 @@ namespace {
 
 std::string_view kind_of(const yaml_node& node) {
     switch (node.is) {
-    case yaml_node::kind::null:
+    case yaml_node::kind::nothing:
         return "nothing";
     case yaml_node::kind::alias:
         return "an alias: write the value out";

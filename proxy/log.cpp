@@ -25,8 +25,6 @@
 namespace sidecar {
 namespace {
 
-using std::chrono::steady_clock;
-
 constexpr std::size_t lines_bytes_max = 256 * kib;   // of line(), which is for the few
 constexpr milliseconds gather{10};                   // so that one write takes many lines
 constexpr std::chrono::seconds to_write_the_rest{1}; // when it ends

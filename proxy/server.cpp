@@ -166,9 +166,9 @@ private:
     void check_descriptors() {
         const auto wanted = 2 * values_.downstream.connections_max;
         if (wanted > descriptors_)
-            log_.line(log_level::warn, "downstream.connections_max wants more descriptors than the process may open",
-                      {{"wanted", static_cast<std::int64_t>(wanted)},
-                       {"limit", static_cast<std::int64_t>(descriptors_)}});
+            log_.line(
+                log_level::warn, "downstream.connections_max wants more descriptors than the process may open",
+                {{"wanted", static_cast<std::int64_t>(wanted)}, {"limit", static_cast<std::int64_t>(descriptors_)}});
     }
 
     void note_reload_time() {

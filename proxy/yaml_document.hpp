@@ -17,11 +17,11 @@ struct place { // from 1, as editors count
 };
 
 struct yaml_node {
-    enum class kind : unsigned char { null, alias, scalar, sequence, map };
+    enum class kind : unsigned char { nothing, alias, scalar, sequence, map };
 
-    kind is = kind::null;
+    kind is = kind::nothing;
     bool quoted = false;         // a scalar in quotes or as a block: text, whatever it looks like
-    place where;                 // of a null that is a map's value: where its key is
+    place where;                 // of nothing that is a map's value: where its key is
     std::string text;            // of a scalar
     std::vector<yaml_node> keys; // of a map, one for each item; duplicates as they came
     std::vector<yaml_node> items;

@@ -3,6 +3,7 @@
 # It reads only, and answers nobody who does not know SIDECAR_SECRET.
 require 'digest'
 require 'set'
+require 'socket'
 
 module DDS
   class Consistency < Grape::API
@@ -32,7 +33,7 @@ module DDS
           header 'Preference-Applied', "wait=#{seconds}"
           deadline = now + seconds
           seen = tag
-          while seen == tag && (left = deadline - now).positive?
+          while seen == tag && !gone? && (left = deadline - now).positive?
             sleep [LOOK_EVERY, left].min
             json, seen = look
           end
@@ -40,6 +41,14 @@ module DDS
         ensure
           HELD.unlock
         end
+      end
+
+      # The sidecar gives up a held poll when it learns something by other means, and asks anew: the place must be free.
+      def gone?
+        socket = env['puma.socket']&.to_io
+        socket && [nil, ''].include?(socket.recv_nonblock(1, Socket::MSG_PEEK, exception: false))
+      rescue SystemCallError
+        true
       end
 
       def now

@@ -6,8 +6,8 @@ again; what was sent is never sent again, and what is not answered whole, or wit
 
   clients.py HOST:PORT busy=8,idle=4,fresh=2,upload=2
 
-runs until SIGTERM, as if HOST then stopped being an endpoint of the Service: no new connections from then on, and the
-kept ones are used as long as they last. Prints the count as JSON.
+SIGTERM: HOST stops being an endpoint of the Service: no new connections from then on, and the kept ones are used as
+long as they last. SIGINT: all finish what they are at. Then the count is printed as JSON.
 """
 
 import asyncio
@@ -213,6 +213,7 @@ async def main(address, habits):
     endpoints = [(host, int(port))]
     clients = Clients(lambda: endpoints[0] if endpoints else None)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, endpoints.clear)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, clients.stop)
     await clients.run({habit: int(many) for habit, many in (each.split("=") for each in habits.split(","))})
     print(json.dumps(dataclasses.asdict(clients.count)))
 

@@ -88,11 +88,12 @@ class Pod:
         sidecars only when the others have ended; SIGKILL when the grace period is over."""
         self.note("deleted")
         deadline = time.monotonic() + self.spec.get("terminationGracePeriodSeconds", 30)
+        ends = {c["name"]: self.in_thread(self.await_end, c) for c in self.all()}
         hooks = {c["name"]: self.in_thread(self.run_pre_stop, c) for c in self.all()}
 
         def end(container):
             hooks[container["name"]].join(max(0, deadline - time.monotonic()))
-            self.terminate(container, deadline)
+            self.terminate(container, ends[container["name"]], deadline)
 
         for each in [self.in_thread(end, c) for c in self.spec["containers"]]:
             each.join()
@@ -157,23 +158,22 @@ class Pod:
         podman("exec", self.full_name(container), *hook["exec"]["command"], check=False)
         self.note("preStop done", container["name"])
 
-    def terminate(self, container, deadline):
-        name = self.full_name(container)
-        podman("kill", "--signal", "TERM", name, check=False)  # it may have ended by itself
-        self.note("SIGTERM", container["name"])
-        try:
-            waited = subprocess.run(
-                ["podman", "wait", name],
-                capture_output=True,
-                text=True,
-                timeout=max(0.1, deadline - time.monotonic()),
-                check=True,
-            )
-            self.exit_codes[container["name"]] = int(waited.stdout)
-        except subprocess.TimeoutExpired:
-            podman("kill", "--signal", "KILL", name, check=False)
-            self.exit_codes[container["name"]] = 137
+    def await_end(self, container):
+        self.exit_codes[container["name"]] = int(podman("wait", self.full_name(container)))
         self.note("ended", container["name"])
+
+    def terminate(self, container, end, deadline):
+        name = self.full_name(container)
+        if end.is_alive():  # it may have ended by itself
+            podman("kill", "--signal", "TERM", name, check=False)
+            self.note("SIGTERM", container["name"])
+        end.join(max(0, deadline - time.monotonic()))
+        if end.is_alive():
+            podman("kill", "--signal", "KILL", name, check=False)
+            end.join()
+
+    def is_running(self, container):
+        return podman("inspect", "-f", "{{.State.Running}}", self.full_name(container), check=False) == "true"
 
     def log(self, container):
         return subprocess.run(
@@ -226,8 +226,8 @@ class Pod:
     def get(self, url, *options):
         """(status, head, body); status 0 if nobody answers."""
         command = self.inside("curl", "-s", "-i", "-m", "5", "-w", "\n%{http_code}", *options, url)
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
-        answer, _, status = ran.stdout.rpartition("\n")
+        ran = subprocess.run(command, capture_output=True, check=False)
+        answer, _, status = ran.stdout.decode().rpartition("\n")
         head, _, body = answer.partition("\r\n\r\n")
         return int(status or 0), head, body
 
@@ -262,7 +262,7 @@ class Pod:
                 if self.ready.get(name) != good:
                     self.note("becomes ready" if good else "becomes unready", name)
                 self.ready[name] = good
-            elif failures == probe.get("failureThreshold", 3):
+            elif failures == probe.get("failureThreshold", 3) and self.is_running(container):
                 self.note("is not alive", name)
             self.ending.wait(probe.get("periodSeconds", 10))
 

@@ -41,6 +41,10 @@ def eventually(condition, seconds=15):
     return True
 
 
+def metric(pod, name):
+    return float(re.search(rf"(?m)^{name} (\S+)$", pod.get(f"{ADMIN}/metrics")[2])[1])
+
+
 class Load:
     """Clients in the pod's network."""
 
@@ -48,9 +52,9 @@ class Load:
         command = pod.inside(sys.executable, str(HERE / "clients.py"), f"{POD_ADDRESS}:8080", habits)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
-    def end(self, what):
-        """They make no new connections from now on; the others end with the sidecar, or by themselves."""
-        self.process.send_signal(signal.SIGTERM)
+    def end(self, what, how):
+        """How: SIGINT, or SIGTERM as when the pod is deleted; see clients.py."""
+        self.process.send_signal(how)
         output, _ = self.process.communicate(timeout=60)
         count = json.loads(output)
         by_habit = ", ".join(f"{many} {habit}" for habit, many in sorted(count["habits"].items()))
@@ -68,6 +72,7 @@ def starts(pod):
 
 
 def serves(pod):
+    check("readiness is known", eventually(lambda: metric(pod, "sidecar_readiness_fresh") == 1))
     status, _, body = pod.get(f"{SERVED}/projects/{READY}?info", *TOKEN)
     consistency = json.loads(body).get("info", {}).get("resource_consistency") if status == 200 else None
     check("a project's info is added", consistency == {"is_upload_ready": True, "is_download_ready": True}, body)
@@ -86,7 +91,7 @@ def reloads(pod):
         return found and int(found[1])
 
     def last_reload_successful():
-        return re.search(r"(?m)^sidecar_config_last_reload_successful (\d)", pod.get(f"{ADMIN}/metrics")[2])[1] == "1"
+        return metric(pod, "sidecar_config_last_reload_successful") == 1
 
     pod.write_config("config", {"sidecar.yaml": config + "\nown_answers: {retry_after: 7s}\n"})
     check("a changed ConfigMap is taken", eventually(lambda: retry_after() == 7))
@@ -95,7 +100,7 @@ def reloads(pod):
     check("the log says where the mistake is", re.search(r"sidecar.yaml:\d+:\d+:.*retry_aftr", pod.log("sidecar")))
     pod.write_config("config", {"sidecar.yaml": config + "\nown_answers: {retry_after: 11s}\n"})
     check("the third swap is seen, too", eventually(lambda: retry_after() == 11) and last_reload_successful())
-    load.end("reloads under load")
+    load.end("reloads under load", signal.SIGINT)
 
 
 def ends(pod):
@@ -103,7 +108,7 @@ def ends(pod):
     time.sleep(3)
     deletion = pod.in_thread(pod.delete)
     time.sleep(PROPAGATION)
-    load.end("deletion under load")
+    load.end("deletion under load", signal.SIGTERM)
     deletion.join()
     took = {c["name"]: pod.when("ended", c["name"]) - pod.when("deleted") for c in pod.all()}
     check("the sidecar ends with exit code 0", pod.exit_codes["sidecar"] == 0, pod.exit_codes)

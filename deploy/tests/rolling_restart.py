@@ -46,9 +46,10 @@ class Backend:
         try:
             while await self.serve_one(reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
-        writer.close()
+        finally:
+            writer.close()
 
     async def serve_one(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -17,6 +18,7 @@
 #include <poll.h>
 
 #include <cstdio>
+#include <thread>
 
 namespace {
 
@@ -135,7 +137,10 @@ int main(int argc, char** argv) try {
         beast::error_code ec;
         tcp::socket socket(context);
         acceptor.accept(socket, ec);
-        if (!ec) asio::post(threads, [&dds, client = std::move(socket)]() mutable { serve(dds, std::move(client)); });
+        if (ec) // no descriptor left, most likely
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        else
+            asio::post(threads, [&dds, client = std::move(socket)]() mutable { serve(dds, std::move(client)); });
     }
 } catch (const std::exception& error) {
     fmt::print(stderr, "demo_backend: {}\n", error.what());

@@ -22,7 +22,7 @@ end
 
 class DukeDataService < Rails::Application
   config.root = __dir__
-  config.eager_load = false
+  config.eager_load = true
   config.cache_classes = true
   config.consider_all_requests_local = false
   config.logger = Logger.new($stderr)

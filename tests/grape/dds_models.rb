@@ -184,3 +184,8 @@ end
 
 StorageProvider.create!(name: 'swift', is_default: true)
 StorageProvider.create!(name: 's3', is_default: false)
+
+# There is one connection only: SQLite's own waiting for a lock would stop all of Ruby's threads. So the models learn their
+# columns now, not while one request has the connection and another the lock on the columns; then the connection is free.
+[StorageProvider, Project, ProjectStorageProvider, Upload, DataFile, FileVersion].each(&:new)
+ActiveRecord::Base.connection_pool.release_connection

@@ -6,10 +6,12 @@ GATE_BODY = '{"error":404,"code":"resource_not_consistent","reason":"resource ch
             '"suggestion":"this is a temporary state that will eventually be resolved by the system; please retry request"}'.freeze
 
 def consistency(answer) = answer.json.dig('info', 'resource_consistency')
+def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 def upload_ready(ready, download) = { 'is_upload_ready' => ready, 'is_download_ready' => download }
 
 checks = Checks.new
-Stack.run(sidecar: ARGV.fetch(0)) do |stack|
+# Polls that the backend does not hold would be too far apart for what follows.
+Stack.run(sidecar: ARGV.fetch(0), configuration: { 'status' => { 'interval' => '6s' } }) do |stack|
   client, backend, relay = stack.proxied, stack.backend, stack.relay
   token = client.log_in
   checks.equal 'a token comes through', 201, token.status
@@ -74,6 +76,10 @@ Stack.run(sidecar: ARGV.fetch(0)) do |stack|
   upload = nil
   checks.eventually('the project is initialised, and the upload passes') { (upload = client.create_upload(project)).status == 201 }
   checks.that 'with what the backend says of chunks', upload['X-MIN-CHUNK-UPLOAD-SIZE'] && upload['X-MAX-CHUNK-UPLOAD-SIZE'], upload
+  initialized = now
+  backend.initialize_project(again = client.create_project.json['id'])
+  checks.eventually('a held poll tells of a change at once') { client.create_upload(again).status == 201 }
+  checks.that 'and not an interval later', now - initialized < 4, "#{now - initialized} s"
   checks.equal '?info says ready', upload_ready(true, true), consistency(client.get("/api/v1/projects/#{project}?info"))
   stranger = stack.proxied
   stranger.log_in('stranger')

@@ -248,7 +248,7 @@ class Stack
   end
 
   def start_puma(environment)
-    environment = { 'DATABASE_URL' => "sqlite3:#{directory}/dds.sqlite?pool=40&timeout=10000", 'SIDECAR_SECRET' => SECRET,
+    environment = { 'DATABASE_URL' => "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30", 'SIDECAR_SECRET' => SECRET,
                     'SIDECAR_LOOK_EVERY' => '0.05', 'RACK_ENV' => 'production', 'RAILS_ENV' => 'production' }.merge(environment)
     puma = start('puma', environment, 'puma', '-b', 'tcp://127.0.0.1:0', '-t', '5:5', File.join(__dir__, 'config.ru'))
     @puma_port = puma.says(%r{Listening on http://127\.0\.0\.1:(\d+)}).to_i

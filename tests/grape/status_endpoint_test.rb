@@ -67,6 +67,12 @@ Stack.run do |stack|
   fresh, seconds = took { api.status(fields: ['If-None-Match: W/"other"', 'Prefer: respond-async, wait=9']) }
   checks.that 'who knows another one is not made to wait', fresh.status == 200 && fresh['Preference-Applied'].nil? && seconds < 3, fresh
 
+  leaving = TCPSocket.new('127.0.0.1', api.port)
+  leaving.write("GET /internal/consistency HTTP/1.1\r\nHost: a\r\nX-Sidecar-Secret: #{SECRET}\r\nIf-None-Match: #{tag}\r\nPrefer: wait=9\r\n\r\n")
+  checks.eventually('one is held') { !api.status(fields: ["If-None-Match: #{tag}", 'Prefer: wait=1'])['Preference-Applied'] }
+  leaving.close
+  checks.eventually('who goes away makes room for the next', within: 5) { api.status(fields: ["If-None-Match: #{tag}", 'Prefer: wait=1'])['Preference-Applied'] }
+
   # Whoever comes first is held; who is not asks again.
   waiting = Thread.new do
     loop do

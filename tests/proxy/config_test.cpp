@@ -304,8 +304,8 @@ TEST_CASE("there are limits to rules and members") {
         std::string text = "rules:\n";
         for (int i = 0; i < count; ++i) {
             const auto n = std::to_string(i);
-            text += "- {name: r" + n + ", method: GET, path: '/a" + n + "/{id}', augment: {collection: c, members: [m";
-            text += std::to_string(i % members) + "]}}\n";
+            text.append("- {name: r").append(n).append(", method: GET, path: '/a").append(n).append("/{id}', ");
+            text.append("augment: {collection: c, members: [m").append(std::to_string(i % members)).append("]}}\n");
         }
         return text;
     };

@@ -211,6 +211,7 @@ TEST_CASE("lines of many threads do not mix, and none is lost that is not counte
     {
         sidecar::log to(out.writer());
         std::vector<std::thread> producers;
+        producers.reserve(threads);
         for (int t = 0; t < threads; ++t)
             producers.emplace_back([&to, t] {
                 const auto queue = to.open_queue(8192);

@@ -225,7 +225,7 @@ TEST_CASE("the health check takes no other answer for health") {
             client.receive_head();
             client.send(answer);
         });
-        const auto asked = sidecar::ask_health({"127.0.0.1", admin.port()}, "/readyz", harness::patience);
+        auto asked = sidecar::ask_health({"127.0.0.1", admin.port()}, "/readyz", harness::patience);
         answering.join();
         return asked;
     };

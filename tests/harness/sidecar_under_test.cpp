@@ -1,0 +1,75 @@
+#include "tests/harness/sidecar_under_test.hpp"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+namespace harness {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::shared_ptr<const config> make_config(std::uint16_t backend, std::uint16_t no_status,
+                                          const sidecar_under_test::edit& edited) {
+    auto made = std::make_shared<config>();
+    made->listen.address = {"127.0.0.1", 0};
+    made->workers = 1;
+    made->upstream.address = {"127.0.0.1", backend};
+    made->upstream.connect_retry = 500ms;
+    made->status.url = "http://127.0.0.1:" + std::to_string(no_status) + "/internal/consistency";
+    made->status.interval = 10ms;
+    made->status.jitter = 0;
+    made->status.timeout = 2 * patience; // tests hold polls back
+    made->admin.address.reset();
+    made->drain.accept_for = 0ms;
+    if (edited) edited(*made);
+    return made;
+}
+
+} // namespace
+
+sidecar_under_test::sidecar_under_test(std::uint16_t backend, const edit& edited)
+    : log_descriptor_(::memfd_create("log", MFD_CLOEXEC)) {
+    if (log_descriptor_ < 0) throw std::runtime_error("memfd_create");
+    log_ = std::make_unique<sidecar::log>(log_descriptor_);
+    server_ = std::make_unique<sidecar::server>(make_config(backend, no_status_.port(), edited), *log_);
+    running_ = std::async(std::launch::async, [this] { server_->run(); });
+}
+
+sidecar_under_test::~sidecar_under_test() {
+    server_->stop();
+    if (running_.valid()) running_.wait();
+    server_.reset();
+    log_.reset();
+    ::close(log_descriptor_);
+}
+
+message sidecar_under_test::ask(std::string_view request) const {
+    auto client = connect();
+    client.send(request);
+    return client.receive_message(request.starts_with("HEAD ") ? wire::kind::answer_to_head : wire::kind::answer);
+}
+
+void sidecar_under_test::await_end() {
+    if (running_.wait_for(patience) != std::future_status::ready)
+        throw std::runtime_error("the sidecar goes on running");
+    running_.get();
+}
+
+bool sidecar_under_test::has_ended() const {
+    return !running_.valid() || running_.wait_for(0s) == std::future_status::ready;
+}
+
+std::string sidecar_under_test::log_lines() const {
+    struct stat about {};
+    ::fstat(log_descriptor_, &about); // not lseek: the place in the file is the writer's
+    std::string text(static_cast<std::size_t>(about.st_size), '\0');
+    const auto n = ::pread(log_descriptor_, text.data(), text.size(), 0);
+    text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return text;
+}
+
+} // namespace harness

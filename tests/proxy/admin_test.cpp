@@ -1,0 +1,276 @@
+// The admin listener: what it answers as a function, and how it stands what is sent to its socket.
+#include "proxy/admin.hpp"
+#include "tests/harness/http_text.hpp"
+#include "tests/harness/wire.hpp"
+#include "tests/proxy/control_tools.hpp"
+#include "tests/proxy/standings.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <doctest/doctest.h>
+
+#include <optional>
+#include <thread>
+
+using namespace sidecar;
+using namespace sidecar::testing;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+struct asked : made_standing {
+    std::string not_ready;
+    admin_source source{[this] { return not_ready; }, [this] { return now; }};
+
+    admin_answer get(std::string_view target) const { return answer_admin("GET", target, source); }
+};
+
+const std::string project = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
+
+// The listener on its thread.
+struct listening : asked {
+    boost::asio::io_context io;
+    readable_log log;
+    std::optional<admin> at;
+    std::thread thread;
+
+    explicit listening(admin::limits limits = {}) {
+        at.emplace(io, endpoint{"127.0.0.1", 0}, source, log.log, limits);
+        thread = std::thread([this] { io.run(); });
+    }
+    ~listening() {
+        boost::asio::post(io, [this] { at.reset(); });
+        thread.join();
+    }
+    listening(const listening&) = delete;
+    listening& operator=(const listening&) = delete;
+
+    harness::wire connect() const { return harness::wire::connect(at->port()); }
+    harness::message ask(const std::string& head) const {
+        auto client = connect();
+        client.send(head + "\r\n\r\n");
+        return client.receive_answer();
+    }
+};
+
+} // namespace
+
+TEST_CASE("/livez is alive as long as it can answer; /readyz says why not") {
+    asked sidecar;
+    sidecar.not_ready = "draining";
+    CHECK(sidecar.get("/livez").status == 200);
+    CHECK(sidecar.get("/readyz").status == 503);
+    CHECK(sidecar.get("/readyz").body == "draining\n");
+    sidecar.not_ready = "";
+    CHECK(sidecar.get("/readyz").status == 200);
+    CHECK(sidecar.get("/readyz?verbose").status == 200);
+}
+
+TEST_CASE("only GET and HEAD, only the paths there are") {
+    const asked sidecar;
+    for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "get"}) {
+        const auto answer = answer_admin(method, "/livez", sidecar.source);
+        CHECK(answer.status == 405);
+        CHECK(answer.fields.front() == std::pair<std::string, std::string>("Allow", "GET, HEAD"));
+    }
+    CHECK(sidecar.get("/nothing").status == 404);
+    CHECK(sidecar.get("/livez/").status == 404);
+    CHECK(sidecar.get("").status == 404);
+}
+
+TEST_CASE("/readiness lists what is not ready, and looks an id up") {
+    asked sidecar;
+    CHECK(contains(sidecar.get("/readiness").body, R"("fresh":false,"age_seconds":null)"));
+    sidecar.polled(one_of_each);
+    const auto all = sidecar.get("/readiness");
+    CHECK(all.content_type == "application/json");
+    CHECK(contains(all.body, R"("fresh":true,"age_seconds":0.25,)"));
+    CHECK(
+        contains(all.body, R"({"name":"projects","listed":1,"not_ready":{"is_upload_ready":1,"is_download_ready":0})"));
+    CHECK(contains(
+        all.body, R"({"collection":"projects","id":")" + project +
+                      R"(","is_upload_ready":"not_ready","is_download_ready":"ready","listed":true,"learned":false})"));
+    CHECK(contains(all.body, "777be35a-98e0-4c2e-9a17-7bc009f9b111"));
+
+    const auto one = sidecar.get("/readiness?id=CA29F7DF-33CA-46DD-A015-92C46FDB6FD1").body;
+    CHECK(contains(one, R"("is_upload_ready":"not_ready")"));
+    CHECK(contains(one, R"({"collection":"files","id":")" + project +
+                            R"(","is_download_ready":"ready","listed":false,"learned":false})"));
+    CHECK(sidecar.get("/readiness?id=../../etc").status == 400);
+    CHECK(sidecar.get("/readiness?id=").status == 400);
+}
+
+TEST_CASE("/readiness is bounded") {
+    asked sidecar;
+    std::string document = R"({"projects":[)";
+    for (int i = 0; i < 3000; ++i) {
+        char entry[128];
+        std::snprintf(entry, sizeof entry, R"(%s{"id":"%08x-0000-4000-8000-000000000000","is_upload_ready":false})",
+                      i ? "," : "", i);
+        document += entry;
+    }
+    sidecar.polled(document + "]}");
+    const auto listed = [&](const char* target) {
+        const auto body = sidecar.get(target).body;
+        std::size_t n = 0;
+        for (auto at = body.find("\"id\""); at != std::string::npos; at = body.find("\"id\"", at + 1)) ++n;
+        return n;
+    };
+    CHECK(listed("/readiness") == 100);
+    CHECK(listed("/readiness?limit=7") == 7);
+    CHECK(listed("/readiness?limit=1000000") == 1000);
+    CHECK(listed("/readiness?limit=-1") == 100);
+}
+
+TEST_CASE("what has been learned is listed, first and once") {
+    asked sidecar;
+    sidecar.polled(one_of_each);
+    auto known = *sidecar.now.known;
+    learned lessons;
+    learned_entry lesson{0, *parse_uuid(project), {}, sidecar.now.now};
+    lesson.members.set(0, state::not_ready);
+    lesson.members.set(1, state::not_ready);
+    lessons.entries = {lesson, lesson};
+    known.recent = std::make_shared<const learned>(lessons);
+    sidecar.now.known = std::make_shared<const readiness>(known);
+    const auto body = sidecar.get("/readiness").body;
+    const auto first = body.find(project);
+    CHECK(contains(body, R"("learned":2)"));
+    CHECK(body.find(project, first + 1) == std::string::npos);
+    CHECK(contains(body.substr(first), R"("is_download_ready":"not_ready","listed":true,"learned":true)"));
+}
+
+TEST_CASE("/config shows what is in force, and no secret") {
+    asked sidecar;
+    config values;
+    values.status.headers = {{"X-Token", "s3cret-value", ""}};
+    sidecar.now.current = make_settings(values, {});
+    const auto answer = sidecar.get("/config");
+    CHECK(contains(answer.body, "X-Token"));
+    CHECK_FALSE(contains(answer.body, "s3cret-value"));
+    CHECK_FALSE(contains(sidecar.get("/").body, "s3cret-value"));
+}
+
+TEST_CASE("the page shows the figures as it is served, and escapes what is put in") {
+    asked sidecar;
+    config values;
+    values.rules.rules[0].name = "<script>alert(1)</script>";
+    values.upstream.address.host = "a\"b'c&d";
+    sidecar.now.current = make_settings(values, {});
+    sidecar.polled(one_of_each);
+    sidecar.now.poll.failed = poll_failure::redirect;
+    sidecar.now.poll.failure = "a redirect to '<b>'";
+    sidecar.now.reload_failure = "sidecar.yaml:1:1: unknown key '<i>'";
+    sidecar.first.rules[0].requests[0][2].add(1234567);
+    const auto answer = sidecar.get("/");
+    CHECK(answer.content_type == "text/html; charset=utf-8");
+    CHECK(contains(answer.body, "1\u202f234\u202f567"));
+    CHECK(contains(answer.body, project));
+    CHECK(contains(answer.body, "&lt;script&gt;alert(1)&lt;/script&gt;"));
+    CHECK_FALSE(contains(answer.body, "<script>alert"));
+    CHECK_FALSE(contains(answer.body, "<b>'"));
+    CHECK_FALSE(contains(answer.body, "'<i>'"));
+    CHECK(contains(answer.body, "a&quot;b&#39;c&amp;d"));
+    CHECK_FALSE(contains(answer.body, "{{"));
+}
+
+TEST_CASE("the page's search: what was asked for comes back escaped") {
+    asked sidecar;
+    sidecar.polled(one_of_each);
+    CHECK(contains(sidecar.get("/?id=" + project).body, "What is known of " + project));
+    const auto hostile = sidecar.get("/?id=\"><script>x</script>").body;
+    CHECK(contains(hostile, "&quot;&gt;&lt;script&gt;x"));
+    CHECK_FALSE(contains(hostile, "<script>x"));
+    CHECK(contains(hostile, "is no id"));
+}
+
+TEST_CASE("the page needs nothing from elsewhere, and its policy lets nothing else run") {
+    const asked sidecar;
+    const auto answer = sidecar.get("/");
+    CHECK_FALSE(contains(answer.body, "http://"));
+    CHECK_FALSE(contains(answer.body, "https://"));
+    CHECK_FALSE(contains(answer.body, "src="));
+    std::string policy;
+    for (const auto& [name, value] : answer.fields)
+        if (name == "Content-Security-Policy") policy = value;
+    CHECK(contains(policy, "default-src 'none'"));
+    const auto nonce_at = policy.find("'nonce-");
+    REQUIRE(nonce_at != std::string::npos);
+    const auto nonce = policy.substr(nonce_at + 7, 32);
+    CHECK(contains(answer.body, "<script nonce=\"" + nonce + "\">"));
+    CHECK_FALSE(contains(sidecar.get("/").body, nonce)); // another one each time
+}
+
+TEST_CASE("/summary.json has the page's figures under the page's keys") {
+    asked sidecar;
+    sidecar.polled(one_of_each);
+    const auto summary = sidecar.get("/summary.json").body;
+    const auto page = sidecar.get("/").body;
+    std::size_t keys = 0;
+    for (auto at = page.find("data-figure=\""); at != std::string::npos; at = page.find("data-figure=\"", at + 1)) {
+        const auto key = page.substr(at + 13, page.find('"', at + 13) - at - 13);
+        CAPTURE(key);
+        CHECK(contains(summary, "\"" + key + "\":\""));
+        ++keys;
+    }
+    CHECK(keys > 80);
+}
+
+TEST_CASE("the state at a glance: the worst comes first") {
+    asked sidecar;
+    const auto state = [&] { return sidecar.get("/summary.json").body; };
+    CHECK(contains(state(), R"("health":"degraded")")); // no poll yet
+    sidecar.polled(one_of_each);
+    CHECK(contains(state(), R"("health":"good")"));
+    sidecar.polled(one_of_each, std::chrono::minutes(1));
+    CHECK(contains(state(), "readiness is unknown"));
+    sidecar.now.not_ready = "the listener is not open yet";
+    CHECK(contains(state(), R"("health":"bad")"));
+    sidecar.now.draining = true;
+    CHECK(contains(state(), "draining"));
+}
+
+TEST_CASE("over its socket: keep-alive, HEAD without a body, and fields that keep caches and sniffers out") {
+    listening sidecar;
+    auto client = sidecar.connect();
+    for (int i = 0; i < 3; ++i) {
+        client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+        const auto answer = client.receive_answer();
+        CHECK(harness::status_of(answer.head) == 200);
+        CHECK(answer.body == "alive\n");
+        CHECK(harness::field_of(answer.head, "Cache-Control") == "no-store");
+        CHECK(harness::field_of(answer.head, "X-Content-Type-Options") == "nosniff");
+    }
+    client.send("HEAD /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const auto head = client.receive_head();
+    CHECK(harness::status_of(head) == 200);
+    CHECK(std::stoul(*harness::field_of(head, "Content-Length")) > 10'000);
+    CHECK(client.receive_rest().empty());
+}
+
+TEST_CASE("over its socket: HTTP/1.0, a body nobody reads, what is no HTTP, too long a head") {
+    listening sidecar;
+    CHECK(harness::status_of(sidecar.ask("GET /readyz HTTP/1.0").head) == 200);
+    CHECK(harness::status_of(sidecar.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5").head) == 405);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1 x").head) == 400);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nX: " + std::string(20'000, 'x')).head) == 431);
+}
+
+TEST_CASE("who says nothing is let go; idle connections keep no probe out") {
+    listening sidecar({.connections = 4, .timeout = std::chrono::milliseconds(300)});
+    auto silent = sidecar.connect();
+    CHECK(silent.receive_rest().empty());
+    std::vector<harness::wire> idle;
+    for (int i = 0; i < 20; ++i) idle.push_back(sidecar.connect());
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nHost: a").head) == 200);
+}
+
+TEST_CASE("an address that is taken is named") {
+    const listening sidecar;
+    boost::asio::io_context io;
+    readable_log log;
+    const endpoint taken{"127.0.0.1", sidecar.at->port()};
+    CHECK_THROWS_WITH_AS(admin(io, taken, sidecar.source, log.log, {}),
+                         doctest::Contains(std::to_string(taken.port).c_str()), std::runtime_error);
+}

@@ -1,0 +1,117 @@
+// A drain loses no request and cuts none that ends in time (SPEC 8).
+#include "tests/harness/http_text.hpp"
+#include "tests/harness/scripted_backend.hpp"
+#include "tests/harness/sidecar_under_test.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace harness;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const std::string last_ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+
+} // namespace
+
+TEST_CASE("a drain with nothing under way ends at once") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    proxy.drain();
+    proxy.await_end();
+}
+
+TEST_CASE("a drain closes idle connections, and waits for the answer of a request that is under way") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    auto idle = proxy.connect(), busy = proxy.connect();
+    idle.send(get);
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(ok);
+    CHECK(idle.receive(ok.size()) == ok);
+    busy.send(get);
+    up.receive_head();
+    proxy.drain();
+    CHECK(idle.receive_rest().empty());
+    CHECK_FALSE(proxy.has_ended());
+    up.send(ok);
+    CHECK(busy.receive_rest() == last_ok);
+    proxy.await_end();
+}
+
+TEST_CASE("while it goes on accepting, requests are served and asked to close") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.drain.accept_for = patience; });
+    auto kept = proxy.connect();
+    kept.send(get);
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(ok);
+    CHECK(kept.receive(ok.size()) == ok);
+    proxy.drain();
+    // The order to drain is on its way; until it is there, requests are served as before.
+    std::string answer;
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (answer != last_ok) {
+        REQUIRE(std::chrono::steady_clock::now() < until);
+        auto client = proxy.connect();
+        client.send(get);
+        backend.await_request(up);
+        up.receive_head();
+        up.send(ok);
+        answer = client.receive(ok.size());
+        if (answer != ok) answer += client.receive_rest();
+    }
+    kept.send(get);
+    backend.await_request(up);
+    up.receive_head();
+    up.send(ok);
+    CHECK(kept.receive_rest() == last_ok);
+    CHECK_FALSE(proxy.has_ended());
+}
+
+TEST_CASE("a request that takes longer than drain.timeout is cut") {
+    scripted_backend backend;
+    auto proxy = std::make_unique<sidecar_under_test>(backend, [](config& c) { c.drain.timeout = 200ms; });
+    auto busy = proxy->connect();
+    busy.send(get);
+    auto up = backend.accept();
+    up.receive_head();
+    proxy->drain();
+    proxy->await_end();
+    proxy.reset(); // the process ends
+    CHECK(busy.receive_rest().empty());
+}
+
+TEST_CASE("a long upload that began before the drain is not cut") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    auto client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    auto up = backend.accept();
+    up.receive_head();
+    proxy.drain();
+    for (int i = 0; i < 10; ++i) {
+        client.send("x");
+        CHECK(up.receive(1) == "x");
+        CHECK(up.stays_silent(10ms));
+    }
+    up.send(ok);
+    CHECK(client.receive_rest() == last_ok);
+    proxy.await_end();
+}
+
+TEST_CASE("stop ends all at once") {
+    scripted_backend backend;
+    auto proxy = std::make_unique<sidecar_under_test>(backend);
+    auto client = proxy->connect();
+    client.send(get);
+    auto up = backend.accept();
+    up.receive_head();
+    proxy.reset();
+    client.receive_rest();
+    up.receive_rest();
+}

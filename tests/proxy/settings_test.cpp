@@ -1,0 +1,82 @@
+#include "proxy/settings.hpp"
+
+#include "proxy/name_lookup.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace sidecar;
+
+namespace {
+
+std::vector<socket_address> address(const char* host, std::uint16_t port = 3000) {
+    return literal_address({host, port});
+}
+
+// Whether clients are kept from the status endpoint.
+bool is_hidden(const config& values, circumstances now) {
+    const auto made = make_settings(values, std::move(now));
+    const request_view request{"GET", "/internal/consistency", {}};
+    return made->rules.decide(request, readiness{}, time_point{}).reason == reason::status_path;
+}
+
+} // namespace
+
+TEST_CASE("connections that are left to us follow the descriptors, two for each client, shared among the workers") {
+    const auto made = make_settings(
+        config{}, {.workers = 2, .descriptors = 20'160, .upstream_addresses = {}, .status_addresses = {}});
+    CHECK(made->connections_max == 5'000);
+    CHECK(made->upstream_connections_max == 5'000);
+    CHECK(made->upstream_idle_max == 128);
+}
+
+TEST_CASE("configured connections are shared among the workers, rounded up") {
+    config values;
+    values.downstream.connections_max = 5;
+    values.upstream.connections_max = 3;
+    values.upstream.idle_connections_max = 1;
+    const auto made =
+        make_settings(values, {.workers = 2, .descriptors = 1024, .upstream_addresses = {}, .status_addresses = {}});
+    CHECK(made->connections_max == 3);
+    CHECK(made->upstream_connections_max == 2);
+    CHECK(made->upstream_idle_max == 1);
+}
+
+TEST_CASE("few descriptors still let a few clients in") {
+    const auto made =
+        make_settings(config{}, {.workers = 1, .descriptors = 100, .upstream_addresses = {}, .status_addresses = {}});
+    CHECK(made->connections_max == 16);
+}
+
+TEST_CASE("the status path is hidden if it is on the backend that clients are proxied to") {
+    config values;
+    const circumstances same{1, 1024, address("127.0.0.1"), address("127.0.0.1")};
+    CHECK(is_hidden(values, same));
+    SUBCASE("not if it is exposed") {
+        values.status.expose = true;
+        CHECK_FALSE(is_hidden(values, same));
+    }
+    SUBCASE("not on another port") {
+        values.status.url = "http://127.0.0.1:3001/internal/consistency";
+        CHECK_FALSE(is_hidden(values, {1, 1024, address("127.0.0.1"), address("127.0.0.1", 3001)}));
+    }
+    SUBCASE("not on another address") {
+        values.status.url = "http://10.0.0.2:3000/internal/consistency";
+        CHECK_FALSE(is_hidden(values, {1, 1024, address("127.0.0.1"), address("10.0.0.2")}));
+    }
+    SUBCASE("under another name of the same address, and another loopback address") {
+        values.status.url = "http://localhost:3000/internal/consistency";
+        CHECK(is_hidden(values, {1, 1024, address("127.0.0.1"), address("127.0.0.1")}));
+        CHECK(is_hidden(values, {1, 1024, address("127.0.0.1"), address("::1")}));
+    }
+    SUBCASE("in doubt: while a name does not resolve") {
+        values.status.url = "http://dds:3000/internal/consistency";
+        CHECK(is_hidden(values, {1, 1024, address("127.0.0.1"), {}}));
+    }
+}
+
+TEST_CASE("addresses as text") {
+    CHECK(to_string(address("127.0.0.1").front()) == "127.0.0.1:3000");
+    CHECK(to_string(address("::1").front()) == "[::1]:3000");
+    CHECK(address("localhost").empty()); // no literal
+    CHECK_FALSE(look_up_now({"localhost", 1}).empty());
+}
