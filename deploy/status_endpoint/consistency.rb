@@ -24,20 +24,18 @@ module DDS
         ActiveRecord::Base.connection_pool.release_connection # others may use it while this thread sleeps
       end
 
-      # RFC 7240: the answer may be held until the document changes. Who finds the place taken is answered at once,
+      # RFC 7240: who knows the document may be held until it changes. Who finds the place taken is answered at once,
       # without `Preference-Applied`, and asks again after its interval.
-      def hold(seconds, tag)
-        return unless HELD.try_lock
+      def hold(json, tag, seconds)
+        return [json, tag] unless seconds.positive? && HELD.try_lock
         begin
-          seconds = [seconds, WAIT_MAX].min
           header 'Preference-Applied', "wait=#{seconds}"
           deadline = now + seconds
-          seen = tag
-          while seen == tag && !gone? && (left = deadline - now).positive?
+          while env['HTTP_IF_NONE_MATCH'] == tag && !gone? && (left = deadline - now).positive?
             sleep [LOOK_EVERY, left].min
-            json, seen = look
+            json, tag = look
           end
-          [json, seen]
+          [json, tag]
         ensure
           HELD.unlock
         end
@@ -60,9 +58,8 @@ module DDS
       unless Rack::Utils.secure_compare(SECRET, env['HTTP_X_SIDECAR_SECRET'].to_s)
         error!({ error: '403', code: 'not_provided', reason: 'Unauthorized', suggestion: 'send X-Sidecar-Secret' }, 403)
       end
-      json, tag = look
       wait = env['HTTP_PREFER'].to_s[/(?:\A|,)\s*wait\s*=\s*"?(\d+)/i, 1].to_i
-      json, tag = hold(wait, tag) || [json, tag] if wait.positive? && env['HTTP_IF_NONE_MATCH'] == tag
+      json, tag = hold(*look, [wait, WAIT_MAX].min)
       header 'ETag', tag # Rack::ConditionalGet, which Rails has, makes a 304 of it
       json
     end

@@ -207,15 +207,13 @@ answer dds::status(const request& request) {
     std::unique_lock lock(mutex_);
     auto now = consistency();
     auto tag = etag_of(now.text);
-    bool held = false;
     while (wait != 0 && known != nullptr && *known == tag && clock::now() < deadline) {
-        held = true;
         changed_.wait_until(lock, std::min(deadline, now.changes_at));
         now = consistency();
         tag = etag_of(now.text);
     }
     answer result{200, {{"ETag", tag}, {"Cache-Control", "no-cache"}}, now.text};
-    if (held) result.fields.emplace_back("Preference-Applied", fmt::format("wait={}", wait));
+    if (wait != 0) result.fields.emplace_back("Preference-Applied", fmt::format("wait={}", wait));
     if (known != nullptr && *known == tag) return {304, result.fields, ""};
     return result;
 }
