@@ -27,10 +27,10 @@ std::string joined(const std::vector<std::string_view>& words, std::string_view 
     return all;
 }
 
-std::string quoted(std::string_view text) { return "'" + shown(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + shown(text) + "'"; }
 
 // Quotes make a text of what looks like a number.
-std::string quoted(const yaml_node& scalar) { return (scalar.quoted ? "the text " : "") + quoted(scalar.text); }
+std::string in_quotes(const yaml_node& scalar) { return (scalar.quoted ? "the text " : "") + in_quotes(scalar.text); }
 
 } // namespace
 
@@ -77,7 +77,7 @@ section_reader::section_reader(findings& all, const yaml_node& node, std::string
         };
         const auto first = std::find_if(node.keys.begin(), node.keys.begin() + static_cast<std::ptrdiff_t>(i), same);
         if (first != node.keys.begin() + static_cast<std::ptrdiff_t>(i))
-            findings_->complain(key.where, "duplicate key " + quoted(key.text) + ", first in line " +
+            findings_->complain(key.where, "duplicate key " + in_quotes(key.text) + ", first in line " +
                                                std::to_string(first->where.line));
     }
 }
@@ -87,9 +87,9 @@ void section_reader::finish() {
     for (const auto& key : node_->keys) {
         if (key.is != yaml_node::kind::scalar) continue; // said already
         if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) continue;
-        auto message = "unknown key " + quoted(key.text);
+        auto message = "unknown key " + in_quotes(key.text);
         if (const auto meant = nearest(key.text, known_); !meant.empty())
-            message += ", did you mean " + quoted(meant) + "?";
+            message += ", did you mean " + in_quotes(meant) + "?";
         else
             message += ", here are known: " + joined(known_, ", ");
         findings_->complain(key.where, std::move(message));
@@ -159,7 +159,7 @@ void section_reader::flag(std::string_view name, bool& into) {
     const auto* node = take_scalar(name, "true or false");
     if (!node) return;
     if (node->quoted || (node->text != "true" && node->text != "false"))
-        return wrong(name, *node, "expected true or false, not " + quoted(*node));
+        return wrong(name, *node, "expected true or false, not " + in_quotes(*node));
     into = node->text == "true";
 }
 
@@ -170,7 +170,7 @@ void section_reader::number(std::string_view name, double& into, range<double> a
     if (!read || *read < allowed.least || *read > allowed.most)
         return wrong(name, *node,
                      "expected a number from " + print_number(allowed.least) + " to " + print_number(allowed.most) +
-                         ", not " + quoted(*node));
+                         ", not " + in_quotes(*node));
     into = *read;
 }
 
@@ -178,12 +178,13 @@ void section_reader::size(std::string_view name, std::size_t& into, range<std::u
     const auto* node = take_scalar(name, "a size such as 64KiB");
     if (!node) return;
     const auto read = read_size(node->text);
-    if (!read && read_count(node->text)) return wrong(name, *node, quoted(*node) + " needs a unit: B, KiB, MiB or GiB");
-    if (!read) return wrong(name, *node, "expected a size such as 512B, 64KiB or 1MiB, not " + quoted(*node));
+    if (!read && read_count(node->text))
+        return wrong(name, *node, in_quotes(*node) + " needs a unit: B, KiB, MiB or GiB");
+    if (!read) return wrong(name, *node, "expected a size such as 512B, 64KiB or 1MiB, not " + in_quotes(*node));
     if (*read < allowed.least || *read > allowed.most)
         return wrong(name, *node,
                      "must be from " + print_size(allowed.least) + " to " + print_size(allowed.most) + ", not " +
-                         quoted(*node));
+                         in_quotes(*node));
     into = static_cast<std::size_t>(*read);
 }
 
@@ -193,15 +194,15 @@ std::optional<milliseconds> section_reader::read_duration_of(std::string_view na
     if (!node) return std::nullopt;
     const auto read = read_duration(node->text);
     if (!read && read_count(node->text))
-        wrong(name, *node, quoted(*node) + " needs a unit: ms, s, m or h");
+        wrong(name, *node, in_quotes(*node) + " needs a unit: ms, s, m or h");
     else if (!read)
-        wrong(name, *node, "expected a duration such as 250ms, 10s, 2m or 1h, not " + quoted(*node));
+        wrong(name, *node, "expected a duration such as 250ms, 10s, 2m or 1h, not " + in_quotes(*node));
     else if (*read < allowed.least || *read > allowed.most)
         wrong(name, *node,
               "must be from " + print_duration(allowed.least) + " to " + print_duration(allowed.most) + ", not " +
-                  quoted(*node));
+                  in_quotes(*node));
     else if (read->count() % granularity.count() != 0)
-        wrong(name, *node, "must be a multiple of " + print_duration(granularity) + ", not " + quoted(*node));
+        wrong(name, *node, "must be a multiple of " + print_duration(granularity) + ", not " + in_quotes(*node));
     else
         return read;
     return std::nullopt;
@@ -217,7 +218,7 @@ std::optional<std::uint64_t> section_reader::read_count_of(std::string_view name
     if (read && *read >= allowed.least && *read <= allowed.most) return read;
     wrong(name, *node,
           "expected a number from " + std::to_string(allowed.least) + " to " + std::to_string(allowed.most) + or_auto +
-              ", not " + quoted(*node));
+              ", not " + in_quotes(*node));
     return std::nullopt;
 }
 
@@ -228,7 +229,7 @@ std::optional<std::size_t> section_reader::read_word_of(std::string_view name,
     if (!node) return std::nullopt;
     const auto found = std::find(words.begin(), words.end(), node->text);
     if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
-    wrong(name, *node, "expected " + expected + ", not " + quoted(*node));
+    wrong(name, *node, "expected " + expected + ", not " + in_quotes(*node));
     return std::nullopt;
 }
 
@@ -236,7 +237,7 @@ std::optional<endpoint> section_reader::read_address(std::string_view name, cons
     auto read = read_endpoint(node.text);
     if (read && (read->port != 0 || zero == port_zero::any_free)) return read;
     const std::string expected = "expected HOST:PORT, such as 0.0.0.0:8080 or \"[::]:8080\"";
-    wrong(name, node, read ? "the port can't be 0" : expected + ", not " + quoted(node));
+    wrong(name, node, read ? "the port can't be 0" : expected + ", not " + in_quotes(node));
     return std::nullopt;
 }
 
@@ -273,9 +274,9 @@ void section_reader::texts(std::string_view name, std::vector<std::string>& into
         if (item.is != yaml_node::kind::scalar)
             wrong(name, item, "expected text, not " + std::string(kind_of(item)));
         else if (const auto fault = check(item.text))
-            wrong(name, item, quoted(item.text) + " " + *fault);
+            wrong(name, item, in_quotes(item.text) + " " + *fault);
         else if (std::find(read.begin(), read.end(), item.text) != read.end())
-            wrong(name, item, quoted(item.text) + " is there twice");
+            wrong(name, item, in_quotes(item.text) + " is there twice");
         else
             read.push_back(item.text);
     }
