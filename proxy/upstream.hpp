@@ -15,7 +15,7 @@ namespace sidecar {
 class upstream;
 
 // One connection to the backend. While it is idle, any event on it (an end, or bytes nobody asked for) closes it.
-class upstream_connection : private event_target {
+class upstream_connection final : private event_target {
 public:
     explicit upstream_connection(upstream& pool);
     ~upstream_connection();

@@ -50,7 +50,6 @@ public:
 private:
     latest_reader<settings> settings_;
     latest_reader<readiness> readiness_;
-    std::uint64_t settings_version_ = 0;
     std::shared_ptr<const settings> own_settings_;
     std::vector<std::unique_ptr<exchange_state>> states_;
     std::string http_date_;
