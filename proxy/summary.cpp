@@ -182,16 +182,14 @@ figure_table limits(const standing& now) {
 }
 
 figure_table collections(const standing& now) {
-    figure_table table{"collections", {"Collection", "Listed", "Not ready", "Memory"}, {}};
+    figure_table table{"collections", {"Collection", "Listed", "Not ready"}, {}};
     for (const auto& each : now.poll.collections) {
         std::string not_ready;
         for (const auto& [member, n] : each.not_ready)
             not_ready += (not_ready.empty() ? "" : ", ") + member + " " + count(n);
         const auto key = "collection." + each.name;
-        table.rows.push_back({each.name,
-                              {{key + ".listed", count(each.listed)},
-                               {key + ".not_ready", std::move(not_ready)},
-                               {key + ".memory", size(each.memory_bytes)}}});
+        table.rows.push_back(
+            {each.name, {{key + ".listed", count(each.listed)}, {key + ".not_ready", std::move(not_ready)}}});
     }
     return table;
 }

@@ -113,14 +113,20 @@ TEST_CASE("it serves, and what passes shows in the metrics") {
 }
 
 TEST_CASE("it is ready when a poll has been tried, whatever came of it") {
-    backends to;
-    to.status.hold();
-    served sidecar(to.values());
+    const backends to;
+    std::atomic<bool> may_answer{false};
+    scripted_http* self = nullptr;
+    scripted_http slow([&](const std::string&) {
+        wait_until([&] { return may_answer || self->stopping(); });
+        return status(500);
+    });
+    self = &slow;
+    served sidecar(quick(to.api.port(), slow.url()));
     sidecar.run();
     CHECK(sidecar.admin_status("/livez") == 200);
     CHECK(sidecar.admin("/readyz").body == "the first status poll has not been tried yet\n");
     CHECK(sidecar.get() == "first"); // it serves all the same
-    to.status.fail();
+    may_answer = true;
     CHECK(sidecar.until_ready());
 }
 
@@ -131,7 +137,7 @@ TEST_CASE("it starts without a backend, and without its name") {
     served sidecar(values);
     sidecar.run();
     CHECK(sidecar.until_ready());
-    CHECK(sidecar.status("/") == 503);
+    CHECK(sidecar.status("/x") == 503);
 }
 
 TEST_CASE("a backend and a status endpoint by name") {
@@ -296,7 +302,9 @@ TEST_CASE("a drain that takes too long is ended, and the log says with how many"
     REQUIRE(sidecar.until_metric("sidecar_client_connections 1"));
     sidecar.at->drain();
     CHECK(wait_until([&] { return sidecar.has_ended(); }));
-    CHECK(contains(sidecar.log.text(), R"("msg":"drain timeout: stopping with connections open","connections":1)"));
+    CHECK(wait_until([&] {
+        return contains(sidecar.log.text(), R"("msg":"drain timeout: stopping with connections open","connections":1)");
+    }));
 }
 
 TEST_CASE("without an admin listener there is none, and all else works") {
