@@ -56,7 +56,8 @@ outcome play::run(std::uint16_t proxy, listener& backend) const {
     } else {
         client.try_send(request);
     }
-    while (true) {
+    const auto until = std::chrono::steady_clock::now() + 2 * patience; // events could go on for ever
+    while (std::chrono::steady_clock::now() < until) {
         std::vector<pollfd> watched{watch(client, so_far.client_ended != ending::none),
                                     {backend.descriptor(), POLLIN, 0}};
         for (const auto& each : connections) watched.push_back(watch(each.link, each.ended));

@@ -162,7 +162,10 @@ const std::vector<std::pair<std::string, std::function<void(comparison&, const s
 
 comparison compared(const std::string& name, std::uint16_t port, listener& backend) {
     comparison made(name, port, backend);
-    for (const auto& [group, run] : groups()) run(made, group);
+    for (const auto& [group, run] : groups()) {
+        std::fprintf(stderr, "%s: %s\n", name.c_str(), group.c_str()); // it takes a while
+        run(made, group);
+    }
     return made;
 }
 
