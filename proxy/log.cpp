@@ -187,10 +187,11 @@ private:
             taken_.swap(lines_);
             open_now_ = queues_;
         }
-        write_lines(taken_);
-        taken_.clear();
+        // Taken first, written last: a line comes after all that was queued before it; `stopped` ends the log.
         for (const auto& one : open_now_) write_ring(one->ring);
+        write_lines(taken_);
         open_now_.clear();
+        taken_.clear();
         forget_closed_queues();
         tell_of_drops();
     }

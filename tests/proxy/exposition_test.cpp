@@ -87,7 +87,9 @@ TEST_CASE("names keep to Prometheus' conventions, each with help and type, no se
         CHECK(series.insert(line.substr(0, line.rfind(' '))).second);
     }
     CHECK(types.size() > 35);
-    for (const auto& [name, type] : types) {
+    for (const auto& each : types) { // clang 14 captures no structured bindings
+        const auto& name = each.first;
+        const auto& type = each.second;
         CAPTURE(name);
         CHECK(helped.contains(name));
         CHECK(std::regex_match(name, std::regex("(sidecar|process)(_[a-z]+)+")));

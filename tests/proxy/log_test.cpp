@@ -44,10 +44,11 @@ public:
 
     // Until so many lines are there.
     const std::string& read_lines(std::size_t lines) {
-        const auto give_up_at = std::chrono::steady_clock::now() + harness::patience;
-        while (line_count() < lines && std::chrono::steady_clock::now() < give_up_at) read_some(100);
-        CHECK(line_count() >= lines);
-        return text_;
+        return read_until([&] { return line_count() >= lines; });
+    }
+    // Until this is there.
+    const std::string& read_until_found(std::string_view text) {
+        return read_until([&] { return text_.find(text) != std::string::npos; });
     }
     // What is left once the writer's end is closed.
     const std::string& read_to_end() {
@@ -55,9 +56,16 @@ public:
         }
         return text_;
     }
-    std::size_t line_count() const { return static_cast<std::size_t>(std::count(text_.begin(), text_.end(), '\n')); }
 
 private:
+    template <class Condition>
+    const std::string& read_until(const Condition& holds) {
+        const auto give_up_at = std::chrono::steady_clock::now() + harness::patience;
+        while (!holds() && std::chrono::steady_clock::now() < give_up_at) read_some(100);
+        CHECK(holds());
+        return text_;
+    }
+    std::size_t line_count() const { return static_cast<std::size_t>(std::count(text_.begin(), text_.end(), '\n')); }
     static void close(int& descriptor) {
         if (descriptor >= 0) ::close(descriptor);
         descriptor = -1;
@@ -141,6 +149,18 @@ TEST_CASE("what is queued is written before the log is gone") {
     CHECK(out.read_to_end().find("last") != std::string::npos);
 }
 
+TEST_CASE("a line comes after what was queued before it") {
+    channel out;
+    sidecar::log to(out.writer());
+    const auto queue = to.open_queue(4096);
+    for (int i = 0; i < 100; ++i) {
+        queue->push("queued\n");
+        to.line(log_level::info, "ended");
+        const auto& text = out.read_lines(static_cast<std::size_t>(2 * i + 2));
+        CHECK(text.ends_with("\"ended\"}\n"));
+    }
+}
+
 TEST_CASE("a queue may outlive its log") {
     channel out;
     std::shared_ptr<sidecar::log::queue> queue;
@@ -160,11 +180,7 @@ TEST_CASE("a reader that reads nothing stops no producer: lines are dropped, cou
     for (int i = 0; i < 100'000; ++i) pushed += queue->push(line + "\n") ? 1 : 0; // more than the pipe takes
     for (int i = 0; i < 10'000; ++i) to.line(log_level::info, line);
     CHECK(to.dropped() > 100'000 - pushed);
-    CHECK(eventually([&] {
-        out.read_lines(out.line_count() + 1);
-        const auto& text = out.read_lines(0);
-        return text.find("\"msg\":\"log lines dropped\",\"lines\":") != std::string::npos;
-    }));
+    out.read_until_found("\"msg\":\"log lines dropped\",\"lines\":");
 }
 
 TEST_CASE("a log ends within a second although nobody reads") {
