@@ -72,7 +72,7 @@ constexpr std::array<std::string_view, action_kinds> action_words{"forward", "au
 constexpr std::array<std::string_view, worker_metrics::codes> code_words{"closed", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 // Rows beyond the configured rules stay empty; the last is for requests that no rule selected.
-std::vector<std::pair<std::size_t, std::string>> rule_rows(const settings& current) {
+std::vector<std::pair<std::size_t, std::string>> named_rows(const settings& current) {
     std::vector<std::pair<std::size_t, std::string>> rows;
     const auto& rules = current.values.rules.rules;
     for (std::size_t i = 0; i < std::min(rules.size(), worker_metrics::rules_max); ++i)
@@ -95,20 +95,18 @@ bool is_expected(std::size_t row, action_kind kind, std::size_t code, const sett
 void add_requests(families& to, const standing& now) {
     to.counter("sidecar_requests_total",
                "Requests answered, by the rule that selected them, what was done, and the class of the status.");
-    for (const auto& [row, name] : rule_rows(*now.current))
+    for (const auto& [row, name] : named_rows(*now.current)) {
+        const auto sums = now.rows->of(row, now.workers);
         for (std::size_t kind = 0; kind < action_kinds; ++kind)
-            for (std::size_t code = 0; code < worker_metrics::codes; ++code) {
-                const auto total = sum(
-                    now.workers, [ r = row, kind, code ](auto& w) -> auto& { return w.rules[r].requests[kind][code]; });
-                if (total != 0 || is_expected(row, static_cast<action_kind>(kind), code, *now.current))
-                    to.add(total,
+            for (std::size_t code = 0; code < worker_metrics::codes; ++code)
+                if (sums.requests[kind][code] != 0 ||
+                    is_expected(row, static_cast<action_kind>(kind), code, *now.current))
+                    to.add(sums.requests[kind][code],
                            {{"rule", name}, {"action", word(action_words[kind])}, {"code", word(code_words[code])}});
-            }
+    }
     to.histogram("sidecar_request_duration_seconds", "From a request's first byte to the end of its answer.");
-    for (const auto& [row, name] : rule_rows(*now.current))
-        to.add(sum_histograms(
-                   now.workers, [r = row](auto& w) -> auto& { return w.rules[r].duration; }),
-               {{"rule", name}});
+    for (const auto& [row, name] : named_rows(*now.current))
+        to.add(now.rows->of(row, now.workers).duration, {{"rule", name}});
     to.counter("sidecar_decisions_total",
                "Why requests were forwarded, augmented or answered here: not_ready is a closed gate.");
     for (std::size_t i = 0; i < now.workers.front()->reasons.size(); ++i)

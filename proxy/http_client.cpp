@@ -1,5 +1,7 @@
 #include "proxy/http_client.hpp"
 
+#include "sidecar/message.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -19,6 +21,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -99,9 +102,10 @@ public:
           body_bytes_max_(body_bytes_max),
           names_(io) {}
 
-    asio::awaitable<answer_result> get(fields with, time_point deadline) {
+    asio::awaitable<answer_result> get(fields with, time_point connect_by, time_point answer_by) {
         cancelled_ = false;
-        deadline_ = deadline;
+        connect_by_ = connect_by;
+        answer_by_ = answer_by;
         const std::string request = request_of(with);
         if (is_connected() && still_stands(tcp().socket())) {
             auto answer = co_await exchange(request);
@@ -132,7 +136,9 @@ private:
     }
 
     std::string request_of(const fields& with) const {
-        std::string text = "GET " + url_.target + " HTTP/1.1\r\nHost: " + url_.host_field + "\r\n";
+        std::string text = "GET " + url_.target + " HTTP/1.1\r\n";
+        const auto is_host = [](const auto& field) { return iequals(field.first, "host"); };
+        if (std::none_of(with.begin(), with.end(), is_host)) text += "Host: " + url_.host_field + "\r\n";
         for (const auto& [name, value] : with) text += name + ": " + value + "\r\n";
         return text + "\r\n";
     }
@@ -145,10 +151,13 @@ private:
     asio::awaitable<std::optional<http_failure>> connect() {
         const auto candidates = co_await addresses();
         http_failure why{poll_failure::name, "the name '" + url_.origin.host + "' does not resolve", false};
+        auto left = static_cast<int>(candidates.size());
         for (const auto& candidate : candidates) {
             if (cancelled_) break;
             plain_ = std::make_unique<plain_stream>(io_);
-            plain_->expires_at(deadline_);
+            // One that swallows packets leaves time for the others.
+            const auto now = std::chrono::steady_clock::now();
+            plain_->expires_at(now + (connect_by_ - now) / left--);
             const auto endpoint = to_endpoint(candidate);
             const auto [ec] = co_await plain_->async_connect(endpoint, as_tuple);
             if (!ec && !url_.tls) co_return std::nullopt;
@@ -163,7 +172,7 @@ private:
 
     asio::awaitable<std::vector<socket_address>> addresses() {
         auto found = std::make_shared<std::vector<socket_address>>();
-        auto timer = std::make_shared<asio::steady_timer>(io_, deadline_);
+        auto timer = std::make_shared<asio::steady_timer>(io_, connect_by_);
         names_timer_ = timer;
         names_.start(url_.origin, [found, timer](std::vector<socket_address> answer) {
             *found = std::move(answer);
@@ -188,7 +197,7 @@ private:
         plain_.reset();
         tls_->set_verify_mode(asio::ssl::verify_peer);
         expect_certificate_of(url_.origin);
-        tcp().expires_at(deadline_);
+        tcp().expires_at(connect_by_);
         const auto [shaken] = co_await tls_->async_handshake(asio::ssl::stream_base::client, as_tuple);
         if (!shaken) co_return std::nullopt;
         auto why = shaken == beast::error::timeout ? timed_out("the TLS handshake")
@@ -212,7 +221,7 @@ private:
 
     asio::awaitable<answer_result> exchange(const std::string& request) {
         nothing_heard_ = true;
-        tcp().expires_at(deadline_);
+        tcp().expires_at(answer_by_);
         answer_result answer = http_failure{};
         if (tls_)
             answer = co_await exchange_on(*tls_, request);
@@ -274,7 +283,8 @@ private:
     std::unique_ptr<plain_stream> plain_; // one of these two, or none
     std::unique_ptr<tls_stream> tls_;
     beast::flat_buffer buffer_;
-    time_point deadline_;
+    time_point connect_by_;
+    time_point answer_by_;
     bool cancelled_ = false;
     bool nothing_heard_ = true;
 };
@@ -284,9 +294,9 @@ http_client::http_client(asio::io_context& io, http_url url, std::string ca_file
 
 http_client::~http_client() { running_->cancel(); }
 
-asio::awaitable<answer_result> http_client::get(fields with, time_point deadline) {
+asio::awaitable<answer_result> http_client::get(fields with, time_point connect_by, time_point answer_by) {
     const auto self = running_; // outlives this object, should that go
-    co_return co_await self->get(std::move(with), deadline);
+    co_return co_await self->get(std::move(with), connect_by, answer_by);
 }
 
 void http_client::cancel() { running_->cancel(); }

@@ -41,8 +41,10 @@ public:
     http_client& operator=(const http_client&) = delete;
 
     // On the kept connection if it still stands; should that die before a byte of the answer, once more on a new one.
-    // `fields` go out as they are, after `Host`. Ends at the deadline whatever happens.
-    boost::asio::awaitable<boost::system::result<http_answer, http_failure>> get(fields, time_point deadline);
+    // `fields` go out as they are, after `Host` (unless it is among them). Whatever happens, it is connected by the
+    // first point in time and answered by the second, or has failed.
+    boost::asio::awaitable<boost::system::result<http_answer, http_failure>> get(fields, time_point connect_by,
+                                                                                 time_point answer_by);
 
     // Ends the request under way, and its connection with it.
     void cancel();

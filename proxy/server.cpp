@@ -49,6 +49,7 @@ public:
             admin_.emplace(io_, *values_.admin.address, about, log_, admin::limits{});
         }
         crew_.emplace(io_, shared_, listeners_, workers_, [this](const std::exception_ptr& thrown) { end(thrown); });
+        rows_.name(values_.rules.rules, crew_->metrics());
         metrics_.reload_last_ok.set(1);
         note_reload_time();
     }
@@ -138,6 +139,7 @@ private:
 
     void finish_reload() {
         publish_settings();
+        rows_.name(values_.rules.rules, crew_->metrics());
         check_descriptors();
         log_.set_least(values_.log.level);
         poll_.start(values_.status, shared_.current_settings.get()->rules.needs());
@@ -237,6 +239,7 @@ private:
         now.not_ready = why_not_ready();
         now.draining = drain_.begun();
         now.workers = crew_->metrics();
+        now.rows = &rows_;
         now.control = &metrics_;
         now.current = shared_.current_settings.get();
         now.known = board_.published().get();
@@ -254,6 +257,7 @@ private:
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     control_metrics metrics_;
+    rule_rows rows_;
     std::atomic<bool> lesson_posted_{false};
     readiness_board board_;
     shared shared_{{}, board_, log_};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "proxy/process_figures.hpp"
+#include "proxy/rule_sums.hpp"
 #include "proxy/shared.hpp"
 #include "proxy/status_poll.hpp"
 #include "sidecar/metrics.hpp"
@@ -19,7 +20,8 @@ struct standing {
     time_point started;
     std::string not_ready; // why /readyz says 503; empty: ready
     bool draining = false;
-    std::vector<const worker_metrics*> workers;
+    worker_list workers;
+    const rule_rows* rows = nullptr;
     const control_metrics* control = nullptr;
     std::shared_ptr<const settings> current;
     std::shared_ptr<const readiness> known;

@@ -149,7 +149,8 @@ private:
 
         auto fields = status_request_fields(by->values, etag_, hold);
         if (!fields) co_return fail(by, failure_of(poll_failure::secret, fields.error().message));
-        auto answer = co_await client->get(std::move(*fields), sent_at + by->values.timeout + hold);
+        const auto connect_by = sent_at + by->values.timeout;
+        auto answer = co_await client->get(std::move(*fields), connect_by, connect_by + hold);
         const auto answered_at = steady::now();
         if (by != plan_) co_return;
         report_.last_took = answered_at - sent_at;
@@ -214,6 +215,7 @@ private:
         report_.failed.reset();
         report_.failure.clear();
         report_.last_good_at = answered_at;
+        logged_stale_ = false;
         logged_reason_.clear();
         settle(end, applied);
     }
@@ -229,6 +231,9 @@ private:
                       {{"kind", to_string(why.kind)}, {"reason", why.message}, {"url", where_}});
             logged_reason_ = reason;
         }
+        if (report_.last_good_at && !board_.published().get()->fresh(steady::now()) &&
+            !std::exchange(logged_stale_, true))
+            log_.line(log_level::warn, "readiness is unknown: no good poll within status.max_age");
         report_.failed = why.kind;
         report_.failure = std::move(why.message);
         settle(poll_end::failed, false);
@@ -256,6 +261,7 @@ private:
     std::string etag_;  // of the document that is published
     std::string where_; // for the log
     std::string logged_reason_;
+    bool logged_stale_ = false;
     poll_report report_;
     bool running_loop_ = false;
     std::minstd_rand random_{std::random_device{}()};

@@ -56,19 +56,12 @@ std::string quantile(const summed_histogram& of, double q) {
     return "> " + span(histogram::bounds.back());
 }
 
-std::uint64_t requests(const standing& now, std::size_t row, std::size_t first_code, std::size_t last_code) {
-    std::uint64_t total = 0;
-    for (std::size_t kind = 0; kind < action_kinds; ++kind)
-        for (auto code = first_code; code <= last_code; ++code)
-            total += sum(
-                now.workers, [=](auto& w) -> auto& { return w.rules[row].requests[kind][code]; });
-    return total;
-}
-
+// Of all rules and of none, since the start.
 std::uint64_t all_requests(const standing& now, std::size_t first_code, std::size_t last_code) {
+    const rule_rows from_the_start;
     std::uint64_t total = 0;
-    for (std::size_t row = 0; row <= worker_metrics::rules_max; ++row)
-        total += requests(now, row, first_code, last_code);
+    for (std::size_t row = 0; row <= rule_rows::none; ++row)
+        total += from_the_start.of(row, now.workers).with_code(first_code, last_code);
     return total;
 }
 
@@ -112,18 +105,18 @@ std::string upstream_words(const standing& now) {
 figure_table by_rule(const standing& now) {
     figure_table table{"rules", {"Rule", "Requests", "2xx", "3xx", "4xx", "5xx", "Closed", "Median", "p99"}, {}};
     const auto add = [&](std::size_t row, const std::string& name) {
-        const auto took = sum_histograms(
-            now.workers, [row](auto& w) -> auto& { return w.rules[row].duration; });
+        const auto sums = now.rows->of(row, now.workers);
+        const auto of = [&](std::size_t first, std::size_t last) { return count(sums.with_code(first, last)); };
         const auto key = "rule" + std::to_string(row);
         table.rows.push_back({name,
-                              {{key + ".all", count(requests(now, row, closed, server_error))},
-                               {key + ".2xx", count(requests(now, row, success, success))},
-                               {key + ".3xx", count(requests(now, row, redirect, redirect))},
-                               {key + ".4xx", count(requests(now, row, client_error, client_error))},
-                               {key + ".5xx", count(requests(now, row, server_error, server_error))},
-                               {key + ".closed", count(requests(now, row, closed, closed))},
-                               {key + ".p50", quantile(took, 0.5)},
-                               {key + ".p99", quantile(took, 0.99)}}});
+                              {{key + ".all", of(closed, server_error)},
+                               {key + ".2xx", of(success, success)},
+                               {key + ".3xx", of(redirect, redirect)},
+                               {key + ".4xx", of(client_error, client_error)},
+                               {key + ".5xx", of(server_error, server_error)},
+                               {key + ".closed", of(closed, closed)},
+                               {key + ".p50", quantile(sums.duration, 0.5)},
+                               {key + ".p99", quantile(sums.duration, 0.99)}}});
     };
     const auto& rules = now.current->values.rules.rules;
     for (std::size_t i = 0; i < std::min(rules.size(), worker_metrics::rules_max); ++i) add(i, rules[i].name);

@@ -36,6 +36,23 @@ TEST_CASE("workers' counters are added up, under the rule's name") {
     CHECK(has_line(text, R"(sidecar_requests_total{rule="none",action="forward",code="closed"} 1)"));
 }
 
+TEST_CASE("after a reload a rule in another's place begins at nought, one that kept its place goes on") {
+    made_standing made;
+    auto rules = made.now.current->values.rules.rules;
+    made.rows.name(rules, made.now.workers);
+    for (auto& row : made.first.rules) {
+        row.requests[0][2].add(10);
+        row.duration.observe(std::chrono::milliseconds(1));
+    }
+    rules[1].name = "another";
+    made.rows.name(rules, made.now.workers);
+    made.first.rules[1].requests[0][2].add(1);
+    CHECK(made.rows.of(0, made.now.workers).with_code(0, 5) == 10);
+    CHECK(made.rows.of(1, made.now.workers).with_code(0, 5) == 1);
+    CHECK(made.rows.of(1, made.now.workers).duration.count == 0);
+    CHECK(made.rows.of(rule_rows::none, made.now.workers).with_code(0, 5) == 10);
+}
+
 TEST_CASE("histograms are cumulative, in seconds") {
     made_standing made;
     made.first.upstream_response.observe(std::chrono::milliseconds(3));

@@ -9,12 +9,14 @@ namespace sidecar::testing {
 struct made_standing {
     worker_metrics first, second;
     control_metrics control;
+    rule_rows rows;
     standing now;
 
     made_standing() {
         now.now = time_point(std::chrono::seconds(1000));
         now.started = time_point(std::chrono::seconds(900));
         now.workers = {&first, &second};
+        now.rows = &rows;
         now.control = &control;
         now.current = make_settings(config{}, {});
         now.known = std::make_shared<readiness>();

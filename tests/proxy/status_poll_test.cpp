@@ -3,6 +3,8 @@
 #include "tests/proxy/control_tools.hpp"
 #include "tests/proxy/scripted_http.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <doctest/doctest.h>
 
 using namespace sidecar;
@@ -332,6 +334,7 @@ TEST_CASE("a snapshot that is not renewed says nothing after status.max_age") {
     REQUIRE(sidecar.until_good());
     broken = true;
     CHECK(sidecar.until([&] { return sidecar.upload_ready() == state::unknown; }));
+    CHECK(sidecar.until([&] { return sidecar.log.count("readiness is unknown") == 1; }));
     broken = false;
     CHECK(sidecar.until([&] { return sidecar.upload_ready() == state::not_ready; }));
 }
@@ -343,11 +346,16 @@ TEST_CASE("headers go along; a secret is read again for each poll and appears in
     scripted_http server([](const std::string&) { return json(document()); });
     polling sidecar;
     auto values = quick(server.url());
-    values.headers = {{"X-Forwarded-Proto", "https", ""}, {"X-Token", "", secret}, {"User-Agent", "me", ""}};
+    values.headers = {{"X-Forwarded-Proto", "https", ""},
+                      {"X-Token", "", secret},
+                      {"User-Agent", "me", ""},
+                      {"Host", "dds.example", ""}};
     sidecar.start(values);
     REQUIRE(sidecar.until_good());
     CHECK(field(server.requests().front(), "X-Forwarded-Proto") == "https");
     CHECK(field(server.requests().front(), "User-Agent") == "me");
+    CHECK(field(server.requests().front(), "Host") == "dds.example");
+    CHECK(contains(server.requests().front(), "HTTP/1.1\r\nUser-Agent")); // no other Host before it
     CHECK(field(server.requests().front(), "X-Token") == "first-secret");
     write_file(secret, "second-secret");
     CHECK(sidecar.until([&] { return field(server.requests().back(), "X-Token") == "second-secret"; }));
@@ -406,8 +414,27 @@ TEST_CASE("while a large document is parsed the control thread goes on") {
     polling sidecar;
     auto values = quick(server.url());
     values.timeout = 20s;
+    const auto parse_begins = std::chrono::steady_clock::now();
+    REQUIRE(read_status(large, needs).has_value());
+    const auto parsing = std::chrono::steady_clock::now() - parse_begins;
+
+    std::chrono::nanoseconds longest_away{0};
+    auto last_here = std::chrono::steady_clock::now();
+    boost::asio::steady_timer beat(sidecar.io);
+    std::function<void()> go_on = [&] {
+        beat.expires_after(1ms);
+        beat.async_wait([&](boost::system::error_code ec) {
+            if (ec) return;
+            const auto now = std::chrono::steady_clock::now();
+            longest_away = std::max<std::chrono::nanoseconds>(longest_away, now - last_here);
+            last_here = now;
+            go_on();
+        });
+    };
+    go_on();
     sidecar.start(values);
     REQUIRE(sidecar.until_good());
+    CHECK(longest_away < std::max<std::chrono::nanoseconds>(parsing / 2, 50ms));
     CHECK(sidecar.poll.report().collections[0].listed == 200'000);
     CHECK(sidecar.poll.report().collections[0].not_ready[0].second == 200'000);
 }
