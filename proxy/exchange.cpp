@@ -123,9 +123,18 @@ bool exchange::is_repeatable() const noexcept {
     return state_->request.is_idempotent() && state_->request.body.how == body_framing::kind::none;
 }
 
+// Puma 5.6 answers a request that it can't parse at once on a fresh connection, and on a kept one only by closing it
+// after 20 s: what a backend might refuse to parse gets a fresh one.
+bool exchange::is_ordinary() const noexcept {
+    constexpr std::size_t target_bytes = 4096; // Puma takes 8 kB of path
+    constexpr std::size_t head_bytes = 16'384; // and 80 kB of fields
+    const auto& request = state_->request;
+    return !request.odd_target && request.target.size() <= target_bytes && request.bytes.size() <= head_bytes;
+}
+
 task<bool> exchange::reach_backend() {
     context_.backend.use(*settings_);
-    if (is_repeatable() && !retried_) backend_ = context_.backend.take_idle();
+    if (is_repeatable() && is_ordinary() && !retried_) backend_ = context_.backend.take_idle();
     if (backend_) {
         backend_->link.owned_by(&session_.events());
         was_reused_ = true;

@@ -70,6 +70,7 @@ private:
     task<bool> drain_body();
     bool body_will_be_drained() const noexcept;
     bool is_repeatable() const noexcept;
+    bool is_ordinary() const noexcept;
 
     // note.cpp: what was done, for counters and the log.
     void note_end();

@@ -238,12 +238,19 @@ head_status check_host(request_head& head) noexcept {
     return is_host(host->value) ? head_status::complete : malformed(head, "bad Host");
 }
 
+// RFC 3986 has no place for these; browsers and servers take them all the same.
+constexpr bool is_no_uri_char(char c) noexcept {
+    return c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' || (c >= '{' && c <= '}');
+}
+
 // RFC 9112 3.2: origin form, absolute form, or `*` for OPTIONS.
 head_status check_target(request_head& head) noexcept {
     if (head.method == "CONNECT") return malformed(head, "CONNECT");
-    for (const char c : head.target)
+    for (const char c : head.target) {
         if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '#')
             return malformed(head, "a target that is no URI");
+        if (is_no_uri_char(c)) head.odd_target = true;
+    }
     head.path = head.target;
     if (head.target.front() == '/') return head_status::complete;
     if (head.target == "*") return head.method == "OPTIONS" ? head_status::complete : malformed(head, "bad target");
@@ -366,7 +373,7 @@ bool request_head::is_idempotent() const noexcept {
 void request_head::clear() noexcept {
     message_head::clear();
     method = target = path = authority = {};
-    expects_continue = upgrades_to_websocket = false;
+    expects_continue = upgrades_to_websocket = odd_target = false;
 }
 
 void answer_head::clear() noexcept {

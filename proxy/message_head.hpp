@@ -76,6 +76,7 @@ struct request_head : message_head {
     std::string_view authority; // of an absolute target: goes on as Host
     bool expects_continue = false;
     bool upgrades_to_websocket = false;
+    bool odd_target = false; // with bytes that no URI has, but unambiguous
 
     bool is_idempotent() const noexcept; // RFC 9110 9.2.2
     request_view view() const noexcept { return {method, path, fields}; }

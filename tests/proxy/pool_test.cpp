@@ -253,3 +253,25 @@ TEST_CASE("a request waits for a place below upstream.connections_max, but not f
         CHECK(backend.accept().receive_head().starts_with("POST"));
     }
 }
+
+TEST_CASE("a request that Puma can't parse, and would answer late on a kept connection, gets a fresh one") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    auto client = proxy.connect();
+    client.send(get);
+    auto kept = backend.accept();
+    kept.receive_head();
+    kept.send(ok);
+    CHECK(client.receive(ok.size()) == ok);
+    for (const auto& target : {"/?" + std::string(12'000, 'q'), "/" + std::string(9'000, 'p'), std::string("/a<b")}) {
+        client.send("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n");
+        auto fresh = backend.accept();
+        fresh.receive_head();
+        fresh.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+        fresh.close();
+        CHECK(client.receive_answer().head.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+        client = proxy.connect(); // an answer without length ended it
+    }
+    client.send(get);
+    CHECK(kept.receive(get.size()) == get); // all the while it has been kept
+}
