@@ -14,7 +14,7 @@ namespace harness {
 #define SIDECAR_TESTS_SANITIZED 1
 #endif
 
-#ifdef SIDECAR_TESTS_SANITIZED
+#if SIDECAR_TESTS_SANITIZED
 inline constexpr bool sanitized = true;
 #else
 inline constexpr bool sanitized = false;

@@ -79,16 +79,14 @@ void judge(tally& all, const cases::transparent& one, const outcome& seen) {
     ++all.cases;
     const bool request_same = seen.at_backend == one.expected_at_backend();
     const bool answer_same = seen.at_client == one.expected_at_client();
-    const bool means_same = meaning_of(seen.at_backend) == meaning_of(one.expected_at_backend()) &&
-                            meaning_of(seen.at_client) == meaning_of(one.expected_at_client());
+    const bool request_means_same = meaning_of(seen.at_backend) == meaning_of(one.expected_at_backend());
+    const bool means_same = request_means_same && meaning_of(seen.at_client) == meaning_of(one.expected_at_client());
     if (request_same && answer_same) ++all.right;
     if (request_same && answer_same) return;
     if (means_same) return void(++all.nearly);
-    const int status = status_of(seen.at_client);
-    const bool refused = seen.at_backend.empty() || status != status_of(one.expected_at_client());
-    all.wrong.push_back(one.name + (refused        ? " (" + std::to_string(status) + ")"
-                                    : request_same ? " (answer)"
-                                                   : " (request)"));
+    const auto part = seen.at_backend.empty() ? std::to_string(status_of(seen.at_client))
+                                              : std::string(request_means_same ? "answer" : "request");
+    all.wrong.push_back(one.name + " (" + part + ")");
 }
 
 class comparison {
@@ -235,7 +233,7 @@ void print(const std::vector<comparison>& all) {
         for (const auto& [group, run] : groups()) {
             std::string names;
             for (const auto& name : each.groups().at(group).wrong)
-                names += (names.empty() ? "" : ", ") + ("`" + shown(name) + "`");
+                names += (names.empty() ? "" : ", ") + ("`" + shown(name).substr(1, shown(name).size() - 2) + "`");
             if (names.empty()) continue;
             none = false;
             std::printf("- %s; not: %s\n", group.c_str(), names.c_str());

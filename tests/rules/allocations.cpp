@@ -1,5 +1,7 @@
 #include "tests/rules/allocations.hpp"
 
+#include "tests/harness/patience.hpp"
+
 #include <cstdlib>
 #include <new>
 
@@ -10,6 +12,9 @@ thread_local std::size_t count = 0;
 namespace sidecar::testing {
 std::size_t allocations() noexcept { return count; }
 } // namespace sidecar::testing
+
+// Under sanitizers operator new is theirs, and nothing is counted.
+#if !SIDECAR_TESTS_SANITIZED
 
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
     ++count;
@@ -24,3 +29,5 @@ void* operator new(std::size_t bytes) {
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+
+#endif
