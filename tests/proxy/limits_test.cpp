@@ -211,6 +211,36 @@ TEST_CASE("downstream.trailer_bytes_max, both directions") {
     }
 }
 
+TEST_CASE("downstream.drain_bytes_max: a larger body of a request answered without it ends the connection") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.downstream.drain_bytes_max = 100;
+        c.upstream.connect_retry = 0ms;
+    });
+    backend.refuse(); // a 503 of our own
+    const auto post = [](std::size_t size) {
+        return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+    };
+    auto client = proxy.connect();
+    client.send(post(100));
+    CHECK(count_of(client.receive_answer().head, "Connection") == 0);
+    client.send(std::string(100, 'x') + post(101));
+    CHECK(field_of(client.receive_answer().head, "Connection") == "close");
+}
+
+TEST_CASE("downstream.linger_timeout: a client that goes on after its refusal is left in time") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.downstream.linger_timeout = 200ms; });
+    auto client = proxy.connect();
+    client.send("rubbish\r\n\r\n");
+    CHECK(status_of(client.receive_rest()) == 400); // FIN
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (client.try_send("x")) { // until the reset
+        REQUIRE(std::chrono::steady_clock::now() < until);
+        std::this_thread::yield();
+    }
+}
+
 TEST_CASE("downstream.connections_max: 503 with Retry-After") {
     answering_backend backend{ok};
     sidecar_under_test proxy(backend, [](config& c) { c.downstream.connections_max = 2; });
