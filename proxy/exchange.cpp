@@ -195,7 +195,9 @@ void exchange::forget_try() {
 // Both messages have passed, or the answer has and the rest of the request is not wanted.
 exchange::after exchange::conclude() {
     const bool clean = up_ == up_stage::done && answer_stage_ == stage::complete;
-    if (clean && backend_reusable_)
+    // A connection made for a request that may not be repeated does not swell the pool of those for requests that may.
+    const bool wanted = is_repeatable() || !context_.backend.has_idle();
+    if (clean && backend_reusable_ && wanted)
         context_.backend.give_back(std::move(backend_), settings_->values.upstream.idle_timeout);
     if (!clean) return after::linger;
     return client_persistence_ == persistence::close ? after::linger : after::keep;

@@ -1,6 +1,7 @@
 // The program: reads its arguments and its configuration, puts the server together and runs it.
 // Exit codes: 0 clean, 1 it failed while running, 2 wrong arguments or configuration.
 #include "proxy/config.hpp"
+#include "proxy/drain_order.hpp"
 #include "proxy/healthcheck.hpp"
 #include "sidecar/log.hpp"
 #include "sidecar/server.hpp"
@@ -31,6 +32,7 @@ struct arguments {
     bool print = false;
     bool healthcheck = false;
     bool live = false;
+    bool drain = false;
 };
 
 int misuse(const std::string& message) {
@@ -88,7 +90,15 @@ int healthcheck(const arguments& args) {
     return answer->status == 200 ? clean : failed;
 }
 
+int drain() {
+    const auto ordered = order_drain();
+    if (ordered) return clean;
+    std::cerr << "drain: " << ordered.error().message << '\n';
+    return failed;
+}
+
 int run(const arguments& args) {
+    if (args.drain) return drain();
     if (args.healthcheck) return healthcheck(args);
     const auto file = find_file(args);
     if (!file)
@@ -114,9 +124,12 @@ int main(int argc, char** argv) {
     auto* health = app.add_subcommand("healthcheck", "ask the sidecar that runs here whether it is ready, and end");
     health->add_flag("--live", args.live, "ask whether it is alive");
     health->fallthrough();
+    const auto* draining =
+        app.add_subcommand("drain", "tell the sidecar that runs here to drain, as SIGTERM does, and end");
     try {
         app.parse(argc, argv);
         args.healthcheck = health->parsed();
+        args.drain = draining->parsed();
         return run(args);
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? clean : misused;

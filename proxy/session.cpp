@@ -62,10 +62,11 @@ void session::start(int descriptor) {
 task<bool> session::wait_for_request(bool first) {
     if (!received.empty()) co_return true;
     received.release();
-    if (context_.draining && !first) co_return false;
     const auto settings = context_.current_settings();
     const auto& limits = settings->values.downstream;
-    const auto until = context_.loop.now() + (first ? limits.header_timeout : limits.idle_timeout);
+    // When accepting has ended, too: who was told that the connection stays, or has just connected, may be sending.
+    const auto usual = first ? limits.header_timeout : limits.idle_timeout;
+    const auto until = context_.loop.now() + (context_.accepting ? usual : limits.linger_timeout);
     idle_ = true;
     auto woken_by = woken::by_event;
     while (idle_ && woken_by == woken::by_event && !client.may_read() && !client.is_reset())
@@ -76,7 +77,7 @@ task<bool> session::wait_for_request(bool first) {
     received.reserve(buffer_pool::small_bytes);
     const auto read = client.read(received.space());
     received.commit(read.bytes);
-    if (read.status == io::again && !ending) co_return co_await wait_for_request(first);
+    if (read.status == io::again && (first || !ending)) co_return co_await wait_for_request(first);
     co_return read.status == io::done;
 }
 

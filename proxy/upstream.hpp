@@ -50,6 +50,7 @@ public:
 
     // A kept connection that the backend has not closed and that has nothing to read, or null.
     upstream_lease take_idle();
+    bool has_idle() const noexcept { return !idle_.empty(); }
 
     // Connects, trying again until `connect_retry` is over: a restarting container comes back within it. Gives up at
     // once when `client` is reset. Events of the new connection go to `owner`, which `self` wakes for.

@@ -43,6 +43,7 @@ public:
         while (listener_ >= 0 && accept_one()) continue;
         close_listener();
         context_.draining = true;
+        context_.accepting = false;
         for (auto* each = first_; each; each = each->next) each->end_if_idle();
         context_.backend.close_idle();
     }

@@ -44,7 +44,8 @@ public:
     upstream backend;
     shared& common;
     std::shared_ptr<log::queue> access_log;
-    bool draining = false;
+    bool draining = false; // answers say so
+    bool accepting = true; // false: what comes late is not waited for long
     std::vector<session*> ended_sessions;
 
 private:

@@ -73,6 +73,51 @@ TEST_CASE("while it goes on accepting, requests are served and asked to close") 
     CHECK_FALSE(proxy.has_ended());
 }
 
+TEST_CASE("who was told that the connection stays may use it once more, though its answer ended late in the drain") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    auto idle = proxy.connect(), client = proxy.connect();
+    idle.send(get);
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(ok);
+    CHECK(idle.receive(ok.size()) == ok);
+    client.send(get);
+    up.receive_head();
+    up.send(ok.substr(0, ok.size() - 1));
+    CHECK(client.receive(ok.size() - 1) == ok.substr(0, ok.size() - 1));
+    proxy.drain();
+    CHECK(idle.receive_rest().empty()); // accepting has ended
+    up.send("k");
+    CHECK(client.receive(1) == "k");
+    client.send(get);
+    backend.await_request(up);
+    up.receive_head();
+    up.send(ok);
+    CHECK(client.receive_rest() == last_ok);
+    proxy.await_end();
+}
+
+TEST_CASE("who has just connected when accepting ends is served") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    auto idle = proxy.connect();
+    idle.send(get);
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(ok);
+    CHECK(idle.receive(ok.size()) == ok);
+    auto fresh = proxy.connect();
+    proxy.drain();
+    CHECK(idle.receive_rest().empty());
+    fresh.send(get);
+    backend.await_request(up);
+    up.receive_head();
+    up.send(ok);
+    CHECK(fresh.receive_rest() == last_ok);
+    proxy.await_end();
+}
+
 TEST_CASE("a request that takes longer than drain.timeout is cut") {
     scripted_backend backend;
     auto proxy = std::make_unique<sidecar_under_test>(backend, [](config& c) { c.drain.timeout = 200ms; });
