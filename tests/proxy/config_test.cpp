@@ -30,7 +30,7 @@ config read(std::string_view text) {
     return *got;
 }
 
-std::string shipped_file() { return (std::filesystem::path(__FILE__).parent_path() / "../../sidecar.yaml").string(); }
+std::string shipped_file() { return SIDECAR_SHIPPED_FILE; } // named by CMake: ccache makes __FILE__ relative
 
 std::string without_comments(const std::string& file) {
     std::ifstream in(file);
