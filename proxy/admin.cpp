@@ -177,7 +177,7 @@ private:
 
     void spawn(asio::awaitable<void> what) {
         asio::co_spawn(acceptor_.get_executor(), std::move(what),
-                       [self = shared_from_this()](std::exception_ptr thrown) {
+                       [self = shared_from_this()](const std::exception_ptr& thrown) {
                            if (thrown) self->note(thrown);
                        });
     }

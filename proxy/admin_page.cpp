@@ -37,7 +37,8 @@ std::string words(const resource_view& seen) {
     for (const auto& [member, value] : seen.members) {
         std::string state_words(to_string(value));
         std::replace(state_words.begin(), state_words.end(), '_', ' ');
-        text += (text.empty() ? "" : ", ") + member + ": " + state_words;
+        if (!text.empty()) text += ", ";
+        text.append(member).append(": ").append(state_words);
     }
     return text;
 }

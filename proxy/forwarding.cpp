@@ -86,17 +86,15 @@ std::string added_lines(const request_head& head, const request_changes& changes
 bool goes_on(const answer_head& head, std::size_t i, const answer_changes& changes) noexcept {
     const auto& field = head.fields[i];
     switch (head.kinds[i]) {
+    case known_field::connection:
     case known_field::keep_alive:
     case known_field::proxy_connection:
-        return false;
-    case known_field::connection:
         return false;
     case known_field::upgrade:
         return changes.switching;
     case known_field::content_length:
         return !changes.other_content;
     case known_field::transfer_encoding:
-        return changes.keep_coding || !(changes.unchunked || changes.other_content);
     case known_field::trailer:
         return changes.keep_coding || !(changes.unchunked || changes.other_content);
     case known_field::etag:

@@ -139,7 +139,7 @@ private:
         std::string text = "GET " + url_.target + " HTTP/1.1\r\n";
         const auto is_host = [](const auto& field) { return iequals(field.first, "host"); };
         if (std::none_of(with.begin(), with.end(), is_host)) text += "Host: " + url_.host_field + "\r\n";
-        for (const auto& [name, value] : with) text += name + ": " + value + "\r\n";
+        for (const auto& [name, value] : with) text.append(name).append(": ").append(value).append("\r\n");
         return text + "\r\n";
     }
 

@@ -52,11 +52,7 @@ int serve(const std::filesystem::path& file, const config& first) {
     ::signal(SIGPIPE, SIG_IGN);
     sidecar::log log(STDOUT_FILENO, first.log.level);
     try {
-        server running(std::make_shared<const config>(first), log, [file]() -> server::reload_source::result_type {
-            auto read = load_config(file);
-            if (!read) return read.error();
-            return std::make_shared<const config>(std::move(*read));
-        });
+        server running(first, log, [file] { return load_config(file); });
         running.handle_signals();
         running.watch(file);
         running.run();

@@ -32,8 +32,8 @@ using steady = std::chrono::steady_clock;
 
 class server::running {
 public:
-    running(std::shared_ptr<const config> first, sidecar::log& log, reload_source source)
-        : values_(*first),
+    running(const config& first, sidecar::log& log, reload_source source)
+        : values_(first),
           log_(log),
           source_(std::move(source)),
           board_([this] { post_lesson(); }),
@@ -133,7 +133,7 @@ private:
                       {{"reason", reload_failure_}});
             return;
         }
-        values_ = with_what_needs_a_restart(**loaded);
+        values_ = with_what_needs_a_restart(std::move(*loaded));
         addresses_.follow(values_, [this] { finish_reload(); });
     }
 
@@ -280,8 +280,8 @@ private:
     std::optional<crew> crew_; // last: ends first
 };
 
-server::server(std::shared_ptr<const config> first, log& log, reload_source source)
-    : running_(std::make_unique<running>(std::move(first), log, std::move(source))) {}
+server::server(const config& first, log& log, reload_source source)
+    : running_(std::make_unique<running>(first, log, std::move(source))) {}
 
 server::~server() = default;
 

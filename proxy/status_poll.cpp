@@ -95,7 +95,7 @@ public:
         if (running_loop_) return;
         running_loop_ = true;
         asio::co_spawn(io_, loop(shared_from_this()),
-                       [self = shared_from_this()](std::exception_ptr thrown) { self->ended(thrown); });
+                       [self = shared_from_this()](const std::exception_ptr& thrown) { self->ended(thrown); });
     }
 
     void stop() {

@@ -15,10 +15,10 @@ namespace sidecar {
 class server {
 public:
     // `reload` is called (on the control thread) on request_reload(); it returns the new configuration or why not.
-    using reload_source = std::function<result<std::shared_ptr<const config>>()>;
+    using reload_source = std::function<result<config>()>;
 
     // Binds the listeners; throws std::runtime_error, with the address in its words, if it can't.
-    explicit server(std::shared_ptr<const config>, log&, reload_source = {});
+    explicit server(const config&, log&, reload_source = {});
     ~server(); // stops at once if still running
     server(const server&) = delete;
     server& operator=(const server&) = delete;

@@ -12,20 +12,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::shared_ptr<const config> make_config(std::uint16_t backend, std::uint16_t no_status,
-                                          const sidecar_under_test::edit& edited) {
-    auto made = std::make_shared<config>();
-    made->listen.address = {"127.0.0.1", 0};
-    made->workers = 1;
-    made->upstream.address = {"127.0.0.1", backend};
-    made->upstream.connect_retry = 500ms;
-    made->status.url = "http://127.0.0.1:" + std::to_string(no_status) + "/internal/consistency";
-    made->status.interval = 10ms;
-    made->status.jitter = 0;
-    made->status.timeout = 2 * patience; // tests hold polls back
-    made->admin.address.reset();
-    made->drain.accept_for = 0ms;
-    if (edited) edited(*made);
+config make_config(std::uint16_t backend, std::uint16_t no_status, const sidecar_under_test::edit& edited) {
+    config made;
+    made.listen.address = {"127.0.0.1", 0};
+    made.workers = 1;
+    made.upstream.address = {"127.0.0.1", backend};
+    made.upstream.connect_retry = 500ms;
+    made.status.url = "http://127.0.0.1:" + std::to_string(no_status) + "/internal/consistency";
+    made.status.interval = 10ms;
+    made.status.jitter = 0;
+    made.status.timeout = 2 * patience; // tests hold polls back
+    made.admin.address.reset();
+    made.drain.accept_for = 0ms;
+    if (edited) edited(made);
     return made;
 }
 

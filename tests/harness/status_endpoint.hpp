@@ -13,7 +13,7 @@ namespace harness {
 
 class status_endpoint {
 public:
-    explicit status_endpoint(std::string document = "{}") : answer_(answer_with(document)) {}
+    explicit status_endpoint(std::string_view document = "{}") : answer_(answer_with(document)) {}
 
     std::string url() const { return "http://127.0.0.1:" + std::to_string(backend_.port()) + "/internal/consistency"; }
 

@@ -208,7 +208,7 @@ comparison compared(const std::string& name, std::uint16_t port, listener& backe
 }
 
 std::string cell(const std::string& group, const tally& all) {
-    const auto out = std::to_string(all.right) + " of " + std::to_string(all.cases);
+    auto out = std::to_string(all.right) + " of " + std::to_string(all.cases);
     if (all.nearly == 0) return out;
     const bool is_transparency = group.ends_with("unchanged") || group.ends_with("left out");
     return out + ", " + std::to_string(all.nearly) + (is_transparency ? " in meaning" : " made clean");

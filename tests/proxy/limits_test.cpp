@@ -25,7 +25,7 @@ std::string fields(int count) {
 }
 
 // The status of what the client gets at last, and that its connection is closed.
-int refused_with(wire client) {
+int refused_with(wire& client) {
     const auto answer = client.receive_rest();
     CHECK(answer.find("HTTP/1.", 1) == std::string::npos);
     if (!answer.empty()) CHECK(field_of(answer, "Connection") == "close");
@@ -35,7 +35,7 @@ int refused_with(wire client) {
 int refused_with(const sidecar_under_test& proxy, const std::string& request) {
     auto client = proxy.connect();
     client.try_send(request);
-    return refused_with(std::move(client));
+    return refused_with(client);
 }
 
 } // namespace
@@ -80,7 +80,7 @@ TEST_CASE("downstream.header_timeout: 408") {
         const auto began = std::chrono::steady_clock::now();
         while (client.try_send("x") && client.stays_silent(10ms))
             REQUIRE(std::chrono::steady_clock::now() - began < patience);
-        CHECK(refused_with(std::move(client)) == 408);
+        CHECK(refused_with(client) == 408);
     }
     SUBCASE("half a head behind a whole request") {
         auto client = proxy.connect();
@@ -89,7 +89,7 @@ TEST_CASE("downstream.header_timeout: 408") {
         up.receive_head();
         up.send(ok);
         CHECK(client.receive(ok.size()) == ok);
-        CHECK(refused_with(std::move(client)) == 408);
+        CHECK(refused_with(client) == 408);
     }
     CHECK(backend.untouched());
 }
@@ -117,7 +117,7 @@ TEST_CASE("downstream.body_timeout ends a request whose body stands still") {
     auto up = backend.accept();
     up.receive_until("hello");
     CHECK(up.receive_rest().empty());
-    const int status = refused_with(std::move(client));
+    const int status = refused_with(client);
     CHECK((status == 408 || status == 0));
 }
 
@@ -175,7 +175,7 @@ TEST_CASE("downstream.chunk_line_bytes_max, both directions") {
     }
     SUBCASE("up, beyond") {
         client.send(chunked_post + line(101) + "a\r\n0\r\n\r\n");
-        const int status = refused_with(std::move(client));
+        const int status = refused_with(client);
         CHECK((status == 400 || status == 413 || status == 431));
     }
     SUBCASE("down, beyond") {
@@ -199,7 +199,7 @@ TEST_CASE("downstream.trailer_bytes_max, both directions") {
     }
     SUBCASE("up, beyond") {
         client.send(chunked_post + trailer(200));
-        const int status = refused_with(std::move(client));
+        const int status = refused_with(client);
         CHECK((status == 400 || status == 413 || status == 431));
     }
     SUBCASE("down, beyond") {

@@ -43,12 +43,12 @@ std::string answer(const std::string& body) {
 struct served {
     readable_log log;
     std::mutex mutex;
-    result<std::shared_ptr<const config>> next = failure{"nothing to read"};
+    result<config> next = failure{"nothing to read"};
     std::optional<server> at;
     std::future<void> running;
 
     explicit served(const config& values) {
-        at.emplace(std::make_shared<const config>(values), log.log, [this] {
+        at.emplace(values, log.log, [this] {
             std::lock_guard lock(mutex);
             return next;
         });
@@ -64,14 +64,13 @@ struct served {
         running = std::async(std::launch::async, [this] { at->run(); });
         return *this;
     }
-    void reload(result<std::shared_ptr<const config>> read) {
+    void reload(result<config> read) {
         {
             std::lock_guard lock(mutex);
             next = std::move(read);
         }
         at->request_reload();
     }
-    void reload(const config& values) { reload(std::make_shared<const config>(values)); }
 
     static harness::message ask(std::uint16_t port, const std::string& target) {
         auto client = harness::wire::connect(port);
@@ -262,7 +261,7 @@ TEST_CASE("a watched file's change is a reload") {
     served sidecar(to.values());
     {
         std::lock_guard lock(sidecar.mutex);
-        sidecar.next = std::make_shared<const config>(to.values());
+        sidecar.next = to.values();
     }
     sidecar.at->watch(file);
     sidecar.run();

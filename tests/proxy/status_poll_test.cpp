@@ -63,7 +63,7 @@ struct polling {
 // A server that says the same each time, and what the poll makes of it.
 struct failing : polling {
     scripted_http server;
-    explicit failing(scripted_http::answer always) : server([always](const std::string&) { return always; }) {
+    explicit failing(const scripted_http::answer& always) : server([always](const std::string&) { return always; }) {
         start(quick(server.url()));
         REQUIRE(until_failed());
     }
