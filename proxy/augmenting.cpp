@@ -48,6 +48,7 @@ void exchange::collect(std::string_view bytes) {
 
 // The head's views are of a buffer that may have moved while it grew.
 void exchange::reread_head() {
+    if (state_->answer.bytes.data() == state_->from_backend.data().data()) return;
     const auto& limits = settings_->values.upstream;
     std::size_t from = 0;
     read_answer_head(state_->from_backend.data(), from, {limits.header_bytes_max, limits.header_fields_max, 0},

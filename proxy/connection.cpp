@@ -59,18 +59,12 @@ io_result connection::read(std::span<char> into) noexcept {
     }
 }
 
-io_result connection::write(std::span<const iovec> from) noexcept {
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(from.data());
-    message.msg_iovlen = std::min<std::size_t>(from.size(), pieces_max);
+template <class Send>
+io_result connection::write_by(const Send& send, std::size_t offered) noexcept {
     for (;;) {
-        // One piece is the usual case, and send() is the cheaper call.
-        const auto n = from.size() == 1 ? ::send(descriptor_, from[0].iov_base, from[0].iov_len, MSG_NOSIGNAL)
-                                        : ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+        const auto n = send();
         if (n >= 0) {
             // A short write has filled the socket; room brings an event.
-            std::size_t offered = 0;
-            for (const auto& piece : from) offered += piece.iov_len;
             if (static_cast<std::size_t>(n) < offered) writable_ = false;
             return {io::done, static_cast<std::size_t>(n), 0};
         }
@@ -83,6 +77,20 @@ io_result connection::write(std::span<const iovec> from) noexcept {
         readable_ = true; // what the peer said before is still to be read
         return {io::error, 0, errno};
     }
+}
+
+io_result connection::write(std::string_view from) noexcept {
+    return write_by([&] { return ::send(descriptor_, from.data(), from.size(), MSG_NOSIGNAL); }, from.size());
+}
+
+io_result connection::write(std::span<const iovec> from) noexcept {
+    if (from.size() == 1) return write(std::string_view(static_cast<const char*>(from[0].iov_base), from[0].iov_len));
+    std::size_t offered = 0;
+    for (const auto& piece : from) offered += piece.iov_len;
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(from.data());
+    message.msg_iovlen = std::min<std::size_t>(from.size(), pieces_max);
+    return write_by([&] { return ::sendmsg(descriptor_, &message, MSG_NOSIGNAL); }, offered);
 }
 
 bool connection::is_quiet() noexcept {

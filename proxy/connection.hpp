@@ -41,6 +41,7 @@ public:
 
     io_result read(std::span<char> into) noexcept;
     io_result write(std::span<const iovec> from) noexcept;
+    io_result write(std::string_view from) noexcept; // the cheaper call
 
     bool may_read() const noexcept { return readable_; }
     bool may_write() const noexcept { return writable_; }
@@ -57,6 +58,8 @@ public:
     void reset() noexcept; // RST: the peer must not take what it got for the whole
 
 private:
+    template <class Send>
+    io_result write_by(const Send&, std::size_t offered) noexcept;
     void on_event(std::uint32_t epoll_events) override;
 
     event_loop* loop_ = nullptr;

@@ -1,5 +1,7 @@
 #include "proxy/outbox.hpp"
 
+#include <cstring>
+
 namespace sidecar {
 
 void outbox::add(std::string_view bytes) {
@@ -14,8 +16,27 @@ void outbox::add(std::string_view bytes) {
     pieces_.push_back({const_cast<char*>(bytes.data()), bytes.size()});
 }
 
+namespace {
+
+// Few bytes in many pieces: to copy them together costs less than to have the kernel gather them.
+constexpr std::size_t copied_max = 4096;
+
+io_result write_together(connection& to, std::span<const iovec> pieces) noexcept {
+    if (pieces.size() == 1) return to.write(pieces);
+    char copy[copied_max];
+    std::size_t size = 0;
+    for (const auto& piece : pieces) {
+        if (piece.iov_len > copied_max - size) return to.write(pieces);
+        std::memcpy(copy + size, piece.iov_base, piece.iov_len);
+        size += piece.iov_len;
+    }
+    return to.write(std::string_view(copy, size));
+}
+
+} // namespace
+
 io_result outbox::flush(connection& to) noexcept {
-    const auto written = to.write({pieces_.data() + next_, pieces_.size() - next_});
+    const auto written = write_together(to, {pieces_.data() + next_, pieces_.size() - next_});
     auto left = written.bytes;
     while (left > 0) {
         auto& piece = pieces_[next_];

@@ -19,8 +19,9 @@ struct own_info {
 };
 
 std::string member(std::string_view name, std::string_view value, const closing& into) {
-    std::string text(into.empty ? "\"" : ",\"");
-    text.append(name).append("\":").append(value);
+    std::string text;
+    text.reserve(name.size() + value.size() + 4);
+    text.append(into.empty ? "\"" : ",\"").append(name).append("\":").append(value);
     return text;
 }
 
