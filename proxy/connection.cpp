@@ -1,6 +1,7 @@
 #include "proxy/connection.hpp"
 
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,8 +11,26 @@
 namespace sidecar {
 
 namespace {
+
 constexpr std::size_t pieces_max = IOV_MAX;
+
+// The C library's recv() and send() are points of cancellation, at which a program with threads pays for two atomic
+// operations; that was 3 % of a request. Sanitizers know the library's calls only.
+#ifdef SIDECAR_SANITIZED
+ssize_t receive(int from, void* into, std::size_t size, int flags) noexcept { return ::recv(from, into, size, flags); }
+
+ssize_t send(int to, std::string_view bytes) noexcept { return ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+#else
+ssize_t receive(int from, void* into, std::size_t size, int flags) noexcept {
+    return ::syscall(SYS_recvfrom, from, into, size, flags, nullptr, nullptr);
 }
+
+ssize_t send(int to, std::string_view bytes) noexcept {
+    return ::syscall(SYS_sendto, to, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0);
+}
+#endif
+
+} // namespace
 
 bool connection::open(event_loop& loop, int descriptor, event_target* owner) noexcept {
     loop_ = &loop;
@@ -37,7 +56,7 @@ void connection::on_event(std::uint32_t events) {
 
 io_result connection::read(std::span<char> into) noexcept {
     for (;;) {
-        const auto n = ::recv(descriptor_, into.data(), into.size(), 0);
+        const auto n = receive(descriptor_, into.data(), into.size(), 0);
         if (n > 0) {
             // A short read has emptied the socket; what comes later brings an event. An end that was told of already
             // would not be told of again.
@@ -80,7 +99,7 @@ io_result connection::write_by(const Send& send, std::size_t offered) noexcept {
 }
 
 io_result connection::write(std::string_view from) noexcept {
-    return write_by([&] { return ::send(descriptor_, from.data(), from.size(), MSG_NOSIGNAL); }, from.size());
+    return write_by([&] { return sidecar::send(descriptor_, from); }, from.size());
 }
 
 io_result connection::write(std::span<const iovec> from) noexcept {
@@ -97,7 +116,7 @@ bool connection::is_quiet() noexcept {
     if (end_seen_ || error_seen_) return false;
     // What it remembers may be out of date: a read that filled its buffer to the byte may have emptied the socket too.
     char byte = 0;
-    readable_ = ::recv(descriptor_, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN;
+    readable_ = receive(descriptor_, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN;
     return !readable_;
 }
 
