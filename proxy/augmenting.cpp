@@ -120,11 +120,11 @@ void exchange::pass_rechunked(const splice& inserted, std::string_view body) {
     auto* end = std::to_chars(size, size + 16, body.size() + state_->spliced.size(), 16).ptr;
     *end++ = '\r';
     *end++ = '\n';
-    state_->to_client.add_own(std::string(size, end));
+    state_->to_client.add_own(std::string_view(size, static_cast<std::size_t>(end - size)));
     state_->to_client.add(body.substr(0, inserted.at));
     state_->to_client.add(state_->spliced);
     state_->to_client.add(body.substr(inserted.at));
-    state_->to_client.add_own("\r\n0\r\n" + state_->trailer + "\r\n");
+    state_->to_client.add_own({"\r\n0\r\n", state_->trailer, "\r\n"});
     end_answer();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace sidecar {
 
@@ -19,6 +20,16 @@ constexpr std::array<std::string_view, 6> untrue_of_other_content{"last-modified
 // What describes the body a 304 does not have; its other fields go on (RFC 9110 15.4.5).
 constexpr std::array<std::string_view, 4> of_the_body{"content-type", "content-language", "content-location",
                                                       "trailer"};
+
+class decimal {
+public:
+    explicit decimal(std::uint64_t number) : end_(std::to_chars(digits_, digits_ + sizeof digits_, number).ptr) {}
+    operator std::string_view() const noexcept { return {digits_, static_cast<std::size_t>(end_ - digits_)}; }
+
+private:
+    char digits_[20];
+    const char* end_;
+};
 
 bool is_nominated(const message_head& head, std::string_view name) noexcept {
     return std::any_of(head.nominated.begin(), head.nominated.end(),
@@ -55,32 +66,25 @@ void add_request_line(const request_head& head, outbox& out) {
         out.add(head.start_line);
         return;
     }
-    std::string line(head.method);
-    line += ' ';
+    std::string_view before_path;
     if (head.path.empty())
-        line += head.method == "OPTIONS" ? "*" : "/"; // RFC 9112 3.2.4
+        before_path = head.method == "OPTIONS" ? "*" : "/"; // RFC 9112 3.2.4
     else if (head.path.front() == '?')
-        line += '/';
-    line += head.path;
-    line += " HTTP/1.1\r\n";
-    out.add_own(std::move(line));
+        before_path = "/";
+    out.add_own({head.method, " ", before_path, head.path, " HTTP/1.1\r\n"});
 }
 
 // What config asks to add, and what the backend's version of HTTP wants.
-std::string added_lines(const request_head& head, const request_changes& changes) {
-    std::string added;
-    if (!head.find(known_field::host) && head.authority.empty()) added += "Host: \r\n"; // from HTTP/1.0
-    if (head.upgrades_to_websocket) added += "Connection: Upgrade\r\n";
-    if (changes.whole_and_unencoded) added += "Accept-Encoding: identity\r\n";
-    if (!changes.additions) return added;
-    const auto line = [&](std::string_view name, std::string_view value) {
-        added.append(name).append(": ").append(value).append("\r\n");
-    };
-    if (changes.additions->x_forwarded_for) line("X-Forwarded-For", changes.client_address);
-    if (!changes.additions->x_forwarded_proto.empty()) line("X-Forwarded-Proto", changes.additions->x_forwarded_proto);
-    if (changes.additions->x_request_id && !head.view().find("x-request-id"))
-        line("X-Request-Id", changes.new_request_id);
-    return added;
+void add_lines(const request_head& head, const request_changes& changes, outbox& out) {
+    if (!head.find(known_field::host) && head.authority.empty()) out.add("Host: \r\n"); // from HTTP/1.0
+    if (head.upgrades_to_websocket) out.add("Connection: Upgrade\r\n");
+    if (changes.whole_and_unencoded) out.add("Accept-Encoding: identity\r\n");
+    if (!changes.additions) return;
+    const auto& added = *changes.additions;
+    if (added.x_forwarded_for) out.add_own({"X-Forwarded-For: ", changes.client_address, "\r\n"});
+    if (!added.x_forwarded_proto.empty()) out.add_own({"X-Forwarded-Proto: ", added.x_forwarded_proto, "\r\n"});
+    if (added.x_request_id && !head.view().find("x-request-id"))
+        out.add_own({"X-Request-Id: ", changes.new_request_id, "\r\n"});
 }
 
 bool goes_on(const answer_head& head, std::size_t i, const answer_changes& changes) noexcept {
@@ -126,13 +130,12 @@ void forward_head(const request_head& head, const request_changes& changes, outb
     for (std::size_t i = 0; i < head.fields.size(); ++i) {
         if (!goes_on(head, i, changes)) continue;
         if (head.kinds[i] == known_field::host && !head.authority.empty())
-            out.add_own(std::string(head.fields[i].name).append(": ").append(head.authority).append("\r\n"));
+            out.add_own({head.fields[i].name, ": ", head.authority, "\r\n"});
         else
             out.add(head.fields[i].line);
     }
-    if (!head.authority.empty() && !head.find(known_field::host))
-        out.add_own(std::string("Host: ").append(head.authority).append("\r\n"));
-    if (auto added = added_lines(head, changes); !added.empty()) out.add_own(std::move(added));
+    if (!head.authority.empty() && !head.find(known_field::host)) out.add_own({"Host: ", head.authority, "\r\n"});
+    add_lines(head, changes, out);
     out.add(head.bytes.substr(head.bytes.size() - 2));
 }
 
@@ -144,21 +147,19 @@ void forward_head(const answer_head& head, const answer_changes& changes, outbox
         if (goes_on(head, i, changes)) {
             out.add(field.line);
         } else if (head.kinds[i] == known_field::content_length && length) {
-            out.add_own(std::string(field.name).append(": ").append(std::to_string(*length)).append("\r\n"));
+            out.add_own({field.name, ": ", decimal(*length), "\r\n"});
             length.reset();
         } else if (head.kinds[i] == known_field::etag && !changes.etag.empty()) {
-            out.add_own(std::string(field.name).append(": ").append(changes.etag).append("\r\n"));
+            out.add_own({field.name, ": ", changes.etag, "\r\n"});
         }
     }
-    std::string added;
-    if (length) added.append("Content-Length: ").append(std::to_string(*length)).append("\r\n");
+    if (length) out.add_own({"Content-Length: ", decimal(*length), "\r\n"});
     if (changes.switching)
-        added += "Connection: Upgrade\r\n";
+        out.add("Connection: Upgrade\r\n");
     else if (changes.client == persistence::close)
-        added += "Connection: close\r\n";
+        out.add("Connection: close\r\n");
     else if (changes.client_minor_version == 0)
-        added += "Connection: keep-alive\r\n";
-    if (!added.empty()) out.add_own(std::move(added));
+        out.add("Connection: keep-alive\r\n");
     out.add(head.bytes.substr(head.bytes.size() - 2));
 }
 

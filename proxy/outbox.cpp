@@ -18,6 +18,8 @@ void outbox::add(std::string_view bytes) {
 
 namespace {
 
+constexpr std::size_t own_bytes = 1024; // the fields and short bodies that a usual message is given
+
 // Few bytes in many pieces: to copy them together costs less than to have the kernel gather them.
 constexpr std::size_t copied_max = 4096;
 
@@ -34,6 +36,17 @@ io_result write_together(connection& to, std::span<const iovec> pieces) noexcept
 }
 
 } // namespace
+
+void outbox::add_own(std::initializer_list<std::string_view> parts) {
+    std::size_t size = 0;
+    for (const auto part : parts) size += part.size();
+    own_.reserve(own_bytes);
+    auto& to = own_.size() + size <= own_.capacity() ? own_ : more_.emplace_front();
+    const auto at = to.size();
+    to.reserve(at + size);
+    for (const auto part : parts) to += part;
+    add(std::string_view(to).substr(at));
+}
 
 io_result outbox::flush(connection& to) noexcept {
     const auto written = write_together(to, {pieces_.data() + next_, pieces_.size() - next_});
@@ -63,6 +76,7 @@ void outbox::clear() noexcept {
     pieces_.clear();
     next_ = 0;
     own_.clear();
+    more_.clear();
 }
 
 } // namespace sidecar

@@ -4,6 +4,7 @@
 #include "proxy/connection.hpp"
 
 #include <forward_list>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +15,9 @@ class outbox {
 public:
     // The bytes must stand until the outbox is empty. Neighbours become one piece.
     void add(std::string_view bytes);
-    // Keeps them itself.
-    void add_own(std::string bytes) { add(own_.emplace_front(std::move(bytes))); }
+    // Keeps a copy itself.
+    void add_own(std::initializer_list<std::string_view> parts);
+    void add_own(std::string_view bytes) { add_own({bytes}); }
 
     bool empty() const noexcept { return next_ == pieces_.size(); }
     // One write. `bytes` of the result have gone.
@@ -26,7 +28,8 @@ public:
 private:
     std::vector<iovec> pieces_;
     std::size_t next_ = 0;
-    std::forward_list<std::string> own_;
+    std::string own_; // never grows: pieces point into it
+    std::forward_list<std::string> more_;
 };
 
 } // namespace sidecar

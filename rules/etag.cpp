@@ -59,10 +59,15 @@ std::optional<entity_tag> read_entity_tag(std::string_view text) noexcept {
     return text.empty() ? tag : std::nullopt;
 }
 
-// FNV-1a: the spliced states are few, and nobody gains by making two of them collide.
+// FNV-1a, by words of eight bytes: the spliced states are few, and nobody gains by making two of them collide.
 std::uint64_t digest(std::string_view text) noexcept {
     std::uint64_t hash = 0xCBF29CE484222325;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+    while (!text.empty()) {
+        std::uint64_t word = 0;
+        const auto size = text.copy(reinterpret_cast<char*>(&word), sizeof word);
+        text.remove_prefix(size);
+        hash = (hash ^ word ^ hash >> 32) * 0x100000001B3; // the shift brings what is high down, as its bytes were
+    }
     return hash;
 }
 
