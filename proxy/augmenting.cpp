@@ -20,6 +20,10 @@ std::optional<unspliced> exchange::why_not_augmented() const noexcept {
 
 void exchange::begin_augmenting() {
     const auto why_not = why_not_augmented();
+    if (why_not == unspliced::encoded && !context_.common.told_of_coding.exchange(true))
+        context_.common.log.line(log_level::warn,
+                                 "the backend compresses answers although asked not to: no info in them",
+                                 {{"coding", state_->answer.value_of(known_field::content_encoding)}});
     if (why_not) return pass_as_it_came(*why_not);
     if (augment_->head) {
         answer_changes changes = usual_changes();

@@ -18,8 +18,7 @@ constexpr std::array<std::string_view, 5> conditions_and_codings{"accept-encodin
 constexpr std::array<std::string_view, 6> untrue_of_other_content{"last-modified",  "content-md5", "digest",
                                                                   "content-digest", "repr-digest", "accept-ranges"};
 // What describes the body a 304 does not have; its other fields go on (RFC 9110 15.4.5).
-constexpr std::array<std::string_view, 4> of_the_body{"content-type", "content-language", "content-location",
-                                                      "trailer"};
+constexpr std::array<std::string_view, 3> of_the_body{"content-type", "content-language", "trailer"};
 
 class decimal {
 public:

@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -61,6 +62,7 @@ struct shared {
     latest<settings> current_settings;
     readiness_board& board;
     sidecar::log& log;
+    std::atomic<bool> told_of_coding = false; // a backend that compresses although asked not to is named once
 };
 
 } // namespace sidecar

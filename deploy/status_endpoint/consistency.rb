@@ -27,7 +27,10 @@ module DDS
       # RFC 7240: who knows the document may be held until it changes. Who finds the place taken is answered at once,
       # without `Preference-Applied`, and asks again after its interval.
       def hold(json, tag, seconds)
-        return [json, tag] unless seconds.positive? && HELD.try_lock
+        unless seconds.positive? && HELD.try_lock
+          header 'Connection', 'close' # on a kept one Puma lets the thread wait 0.2 s for another request
+          return [json, tag]
+        end
         begin
           header 'Preference-Applied', "wait=#{seconds}"
           deadline = now + seconds
@@ -89,7 +92,7 @@ module DDS
       # as consistent: it has been processed, and its url says 400 for good.
       def files_not_ready
         DataFile.where(is_deleted: false).joins(file_versions: :upload)
-                .where(uploads: { is_consistent: [false, nil] })
+                .where('uploads.is_consistent IS NOT TRUE') # the index's own words, or PostgreSQL does not use it
                 .where('file_versions.version_number = (SELECT MAX(v.version_number) FROM file_versions v ' \
                        'WHERE v.data_file_id = file_versions.data_file_id)')
                 .pluck(:id, :project_id)

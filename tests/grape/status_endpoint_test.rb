@@ -64,6 +64,8 @@ Stack.run do |stack|
   held, seconds = took { api.status(fields: ["If-None-Match: #{tag}", 'Prefer: wait=1']) }
   checks.that 'with `Prefer: wait` the request is held', held.status == 304 && seconds.between?(0.95, 5), "#{seconds} s\n#{held}"
   checks.equal 'and the answer says so', 'wait=1', held['Preference-Applied']
+  checks.equal 'its connection is for the next one; any other answer ends it, for Puma would keep a thread on it',
+               [nil, 'close'], [held, api.status(fields: ["If-None-Match: #{tag}"])].map { |answer| answer['Connection'] }
   fresh, seconds = took { api.status(fields: ['If-None-Match: W/"other"', 'Prefer: respond-async, wait=9']) }
   checks.that 'who knows another one is not made to wait', fresh.status == 200 && fresh['Preference-Applied'] == 'wait=9' && seconds < 5, fresh
 

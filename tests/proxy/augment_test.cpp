@@ -179,6 +179,21 @@ TEST_CASE_FIXTURE(fixture, "the ETag covers the backend's and the readiness, and
     CHECK(status_of(asked_with(strong)) == 304);
 }
 
+TEST_CASE_FIXTURE(fixture, "a 304 of our own carries what a cache must have, and nothing of the body") {
+    const std::string kept = "Date: Sat, 29 Oct 1994 19:43:31 GMT\r\nExpires: 0\r\nVary: Origin\r\nCache-Control: "
+                             "private\r\nContent-Location: /p\r\nAccess-Control-Allow-Origin: *\r\n";
+    const std::string untrue = "Last-Modified: x\r\nContent-MD5: x\r\nAccept-Ranges: bytes\r\n";
+    for (const std::string tag : {"\"one\"", "W/\"one\""}) {
+        const auto lines = json + untrue + kept + "ETag: " + tag + "\r\n";
+        const auto ours = "ETag: " + field_of(through(ok(lines)), "ETag").value_or("") + "\r\n";
+        const auto asked = get("If-None-Match: " + ours.substr(6));
+        for (const auto& answer : {ok(lines), ok_chunked(lines, project, "X-A: b\r\n")})
+            CHECK(through(answer, asked) == "HTTP/1.1 304 Not Modified\r\n" + kept + ours + "\r\n");
+        CHECK(through("HTTP/1.1 200 OK\r\n" + lines + "\r\n" + project, asked, true) ==
+              "HTTP/1.1 304 Not Modified\r\n" + kept + ours + "\r\n");
+    }
+}
+
 TEST_CASE_FIXTURE(fixture, "after a 304 of our own the connection is in step") {
     auto client = proxy.connect();
     client.send(get("If-None-Match: *\r\n") + get("", "/next"));
@@ -205,6 +220,11 @@ TEST_CASE_FIXTURE(fixture, "what is no JSON object passes as it came") {
         for (const std::string line : {"201 Created", "202 Accepted", "203 Other", "404 Not Found", "500 Error"})
             check_passes("HTTP/1.1 " + line + "\r\n" + json + "ETag: \"x\"\r\nContent-Length: 2\r\n\r\n{}");
         check_passes("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n");
+        // A part, though the whole was asked for; and a 304 to a question that had no condition.
+        check_passes("HTTP/1.1 206 Partial Content\r\n" + json +
+                         "Content-Range: bytes 0-1/9\r\nETag: \"x\"\r\nContent-Length: 2\r\n\r\n{}",
+                     get("Range: bytes=0-1\r\n"));
+        check_passes("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n", get("If-None-Match: \"x\"\r\n"));
     }
     SUBCASE("another type") {
         for (const std::string type :
@@ -228,6 +248,28 @@ TEST_CASE_FIXTURE(fixture, "what is no JSON object passes as it came") {
         CHECK(through(ok(json, R"({"info":{"a":1},"b":2})")) ==
               ok(json, R"({"info":{"a":1,)" + info.substr(9) + R"(,"b":2})"));
     }
+}
+
+TEST_CASE("a backend that compresses although asked not to is counted, and logged once") {
+    const auto zipped = answer_with("zipped", "200 OK", json + "Content-Encoding: gzip\r\nETag: \"x\"\r\n");
+    answering_backend backend{zipped};
+    status_endpoint status{document(true)};
+    sidecar_under_test proxy(backend, status, [](config& c) { c.admin.address = sidecar::endpoint{"127.0.0.1", 0}; });
+    for (int i = 0; i < 3; ++i) CHECK(proxy.ask(get("Accept-Encoding: gzip\r\n")).bytes() == zipped);
+    for (const auto& request : backend.requests()) CHECK(field_of(request, "Accept-Encoding") == "identity");
+    auto operators = wire::connect(proxy.admin_port());
+    operators.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(operators.receive_answer().body.find("sidecar_augment_outcomes_total{outcome=\"encoded\"} 3\n") !=
+          std::string::npos);
+    proxy.drain();
+    proxy.await_end();
+    const auto until = std::chrono::steady_clock::now() + patience;
+    std::string log;
+    while (log.find("\"stopped\"") == std::string::npos && std::chrono::steady_clock::now() < until) // its last line
+        log = proxy.log_lines();
+    std::size_t told = 0;
+    for (auto at = log.find("compresses"); at != std::string::npos; at = log.find("compresses", at + 1)) ++told;
+    CHECK(told == 1);
 }
 
 TEST_CASE_FIXTURE(fixture, "a body too large passes as it came, streaming") {

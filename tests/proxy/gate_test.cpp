@@ -196,10 +196,45 @@ TEST_CASE_FIXTURE(fixture, "a large body ends the connection after the answer, w
 }
 
 TEST_CASE_FIXTURE(fixture, "Expect: 100-continue gets the 404 at once") {
-    client.send(upload(busy, "Authorization: t\r\nExpect: 100-continue\r\nContent-Length: 2\r\n", ""));
-    const auto answer = client.receive_answer();
-    CHECK(status_of(answer.head) == 404);
-    CHECK(answer.body == body_404);
+    const std::string expecting = "Authorization: t\r\nExpect: 100-continue\r\n";
+    SUBCASE("and the connection ends, for nobody can tell whether the body will follow") {
+        std::string framing;
+        SUBCASE("a small one") { framing = "Content-Length: 2\r\n"; }
+        SUBCASE("a large one") { framing = "Content-Length: 100000000\r\n"; }
+        SUBCASE("in chunks") { framing = "Transfer-Encoding: chunked\r\n"; }
+        client.send(upload(busy, expecting + framing, ""));
+        CHECK(without_date(client.receive_answer().bytes()) == own_404("Connection: close\r\n"));
+        client.end_writing();
+        CHECK(client.receive_rest().empty());
+    }
+    SUBCASE("and goes on if the body is there already") {
+        client.send(upload(busy, expecting + "Content-Length: 2\r\n") + upload(busy));
+        CHECK(without_date(client.receive_answer().bytes()) == own_404());
+        CHECK(without_date(client.receive_answer().bytes()) == own_404());
+    }
+    SUBCASE("behind another request") {
+        const auto get = std::string("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.send(get + upload(busy, expecting + "Content-Length: 2\r\n", ""));
+        auto up = backend.accept();
+        CHECK(up.receive_head() == get);
+        up.send(created);
+        CHECK(client.receive(created.size()) == created);
+        CHECK(without_date(client.receive_answer().bytes()) == own_404("Connection: close\r\n"));
+    }
+    SUBCASE("but the backend's word if the project is ready") {
+        const auto request = upload(idle, expecting + "Content-Length: 2\r\n", "");
+        client.send(request);
+        auto up = backend.accept();
+        CHECK(up.receive(request.size()) == request);
+        const std::string interim = "HTTP/1.1 100 Continue\r\n\r\n";
+        up.send(interim);
+        CHECK(client.receive(interim.size()) == interim);
+        client.send("{}");
+        CHECK(up.receive(2) == "{}");
+        up.send(created);
+        CHECK(client.receive(created.size()) == created);
+        return;
+    }
     CHECK(backend.untouched());
 }
 
@@ -283,5 +318,7 @@ TEST_CASE("the status path is not for clients") {
     CHECK(status_of(answer.head) == (expose ? 200 : 404));
     CHECK((answer.body == document) == expose);
     if (!expose) CHECK(status_of(proxy.ask("GET //internal/%63onsistency/ HTTP/1.1\r\nHost: a\r\n\r\n").head) == 404);
+    if (!expose)
+        CHECK(status_of(proxy.ask("GET http://a/internal/consistency HTTP/1.1\r\nHost: a\r\n\r\n").head) == 404);
     CHECK(proxy.ask("GET /internal HTTP/1.1\r\nHost: a\r\n\r\n").body == "passed");
 }

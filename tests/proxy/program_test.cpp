@@ -1,7 +1,10 @@
 // The program itself, as a process: arguments, exit codes, signals. It is built beside the tests.
 #include "proxy/healthcheck.hpp"
+#include "tests/harness/answering_backend.hpp"
+#include "tests/harness/http_text.hpp"
 #include "tests/harness/listener.hpp"
 #include "tests/harness/patience.hpp"
+#include "tests/harness/status_endpoint.hpp"
 
 #include <doctest/doctest.h>
 
@@ -13,6 +16,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -48,7 +52,7 @@ struct folder {
 
 class process {
 public:
-    explicit process(std::vector<std::string> arguments, const fs::path& directory = "/") {
+    explicit process(std::vector<std::string> arguments, const fs::path& directory = "/", std::string variable = "") {
         int ends[2];
         REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
         output_ = ends[0];
@@ -61,7 +65,10 @@ public:
         std::vector<char*> argv{path.data()};
         for (auto& one : arguments) argv.push_back(one.data());
         argv.push_back(nullptr);
-        const int error = ::posix_spawn(&id_, path.c_str(), &actions, nullptr, argv.data(), environ);
+        std::vector<char*> environment{variable.data()}; // an empty one is none
+        for (char** each = environ; *each != nullptr; ++each) environment.push_back(*each);
+        environment.push_back(nullptr);
+        const int error = ::posix_spawn(&id_, path.c_str(), &actions, nullptr, argv.data(), environment.data());
         ::posix_spawn_file_actions_destroy(&actions);
         ::close(ends[1]);
         REQUIRE_MESSAGE(error == 0, "the program must be built before: " << path);
@@ -234,4 +241,45 @@ TEST_CASE("the health check takes no other answer for health") {
     CHECK(asked_of("HTTP/1.1 503 No\r\n\r\ndraining")->body == "draining");
     CHECK_FALSE(asked_of("hello").has_value());
     CHECK_FALSE(asked_of("").has_value());
+}
+
+TEST_CASE("the clock of the day may jump: polls go on, and a snapshot ages by the time that has passed") {
+    if (harness::sanitized) return; // a sanitizer has a clock_gettime of its own
+    const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
+    const std::string busy = R"({"projects":[{"id":")" + id + R"(","is_upload_ready":false}]})";
+    harness::answering_backend api(harness::answer_with("{}", "201 Created"));
+    harness::status_endpoint status(busy);
+    const folder at;
+    const auto file = at.write("listen: {address: \"127.0.0.1:0\"}\nadmin: {address: off}\nworkers: 1\n"
+                               "upstream: {address: \"127.0.0.1:" +
+                               std::to_string(api.port()) + "\"}\nstatus: {url: \"" + status.url() +
+                               "\", interval: 20ms, wait: 0s, timeout: 2s, max_age: 3s, max_backoff: 20ms}\n");
+    const auto jumping = (fs::read_symlink("/proc/self/exe").parent_path() / "libjumping_clock.so").string();
+    REQUIRE(fs::exists(jumping));
+    process sidecar({"--config", file}, "/", "LD_PRELOAD=" + jumping);
+    const auto& log = sidecar.await("\"serving\"");
+    std::string today = "\"time\":\"yyyy-mm-dd";
+    const auto now = std::time(nullptr);
+    std::strftime(today.data() + 8, 11, "%F", std::gmtime(&now));
+    CHECK(log.find(today) == std::string::npos); // the clock does jump
+    const auto port = static_cast<std::uint16_t>(std::stoul(log.substr(log.find("\"port\":") + 7)));
+
+    const auto upload = [&] {
+        auto client = harness::wire::connect(port);
+        client.send("POST /api/v1/projects/" + id +
+                    "/uploads HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\nContent-Length: 0\r\n\r\n");
+        return harness::status_of(client.receive_answer().head);
+    };
+    for (int i = 0; i < 20; ++i) {
+        status.await_polled();
+        CHECK(upload() == 404);
+    }
+    const auto good_until = steady_clock::now();
+    status.fail();
+    while (upload() == 404 && steady_clock::now() < good_until + 2 * harness::patience) {
+    }
+    CHECK(upload() == 201);
+    CHECK(steady_clock::now() - good_until >= std::chrono::seconds(2)); // of max_age; the last good poll is younger
+    status.publish(busy);
+    CHECK(upload() == 404);
 }
