@@ -52,9 +52,10 @@ void poll_schedule::ended(poll_end end, time_point now, bool preference_applied,
                           : std::max<time_point>(sent_at + with_jitter(interval_, jitter_, chance), now + spacing());
 }
 
-// Long in coming: it was held, whether the backend says so or not. At once and nothing new: it was not.
+// It was held if the backend says so, unless it came at once with nothing new; and if, without a word, it was long in
+// coming, for half of the time asked: a slow backend is not to be asked without a pause.
 void poll_schedule::note_hold(poll_end end, std::chrono::nanoseconds took, bool preference_applied) {
-    const bool took_long = took >= interval_;
+    const bool took_long = took >= interval_ && (preference_applied || took >= hold_ / 2);
     backend_holds_ = took_long || (preference_applied && end == poll_end::changed);
     if (took_long && ++holds_in_a_row_ >= holds_until_longer) {
         hold_ = std::min(hold_ * 2, hold_max_);

@@ -101,6 +101,12 @@ TEST_CASE("a backend that answers a held poll at once with nothing new does not 
     CHECK_FALSE(p.schedule.backend_holds());
 }
 
+TEST_CASE("a backend that is slow and does not say that it held gets a pause") {
+    polled p;
+    CHECK(p.poll(poll_end::not_modified, 3s, true, false) == 3250ms);
+    CHECK_FALSE(p.schedule.backend_holds());
+}
+
 TEST_CASE("a hold that fails is not asked for again until a plain poll is good, and then for half as long") {
     polled p;
     p.poll(poll_end::failed, 15s, true);

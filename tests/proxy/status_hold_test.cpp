@@ -122,7 +122,7 @@ TEST_CASE("a held poll brings the change itself, and a quiet backend is asked no
         REQUIRE(sidecar.until([&] { return sidecar.now_is() == state::ready; }));
         CHECK(backend.server.requests_count() <= asked + 1); // no other poll was needed to see it
         REQUIRE(sidecar.until([&] { return backend.held() == 2; }));
-        CHECK(sidecar.poll.report().backend_holds);
+        if (how == holding_backend::manner::says_so) CHECK(sidecar.poll.report().backend_holds);
     }
 }
 
