@@ -1,6 +1,6 @@
 // What a request costs in the code of our own, without a network: reading heads, deciding, splicing, looking up.
 // A regression shows here first, and in instructions too: `valgrind --tool=callgrind`.
-#include "proxy/message_head.hpp"
+#include "proxy/data_plane/message_head.hpp"
 #include "sidecar/augment.hpp"
 #include "sidecar/readiness.hpp"
 #include "sidecar/rules.hpp"

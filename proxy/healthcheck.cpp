@@ -1,7 +1,7 @@
 #include "proxy/healthcheck.hpp"
 
-#include "proxy/config_values.hpp"
-#include "proxy/name_lookup.hpp"
+#include "proxy/config/config_values.hpp"
+#include "proxy/control_plane/name_lookup.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>

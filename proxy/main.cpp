@@ -1,7 +1,7 @@
 // The program: reads its arguments and its configuration, puts the server together and runs it.
 // Exit codes: 0 clean, 1 it failed while running, 2 wrong arguments or configuration.
-#include "proxy/config.hpp"
-#include "proxy/drain_order.hpp"
+#include "proxy/config/config.hpp"
+#include "proxy/control_plane/drain_order.hpp"
 #include "proxy/healthcheck.hpp"
 #include "sidecar/log.hpp"
 #include "sidecar/server.hpp"

@@ -1,8 +1,8 @@
 // The status polls of many sidecars against one status endpoint, by the very code that a sidecar polls with, in one
 // process. The first polls are spread over one interval. Says {"measuring":true} when the warm-up is over, and in one
 // line of JSON what the polls of the measurement came to.
+#include "proxy/control_plane/status_poll.hpp"
 #include "proxy/shared.hpp"
-#include "proxy/status_poll.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/steady_timer.hpp>

@@ -1,5 +1,6 @@
 // What the sidecar counts. Each worker has its own and is its only writer, so counting is a plain add; a reader
-// (the admin listener's thread) sums them up. Names and help texts for Prometheus are in proxy/exposition.cpp.
+// (the admin listener's thread) sums them up. Names and help texts for Prometheus are in
+// proxy/control_plane/exposition.cpp.
 #pragma once
 
 #include "sidecar/action.hpp"

@@ -1,5 +1,5 @@
 // The chunk reader: bytes that come whole or one by one mean the same; payload and framing add up.
-#include "proxy/body_framing.hpp"
+#include "proxy/data_plane/body_framing.hpp"
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // The head readers: never a crash, the same whole or in pieces, and what is accepted is unambiguous: every line is
 // accounted for, and reading the accepted bytes again gives the same.
-#include "proxy/message_head.hpp"
+#include "proxy/data_plane/message_head.hpp"
 
 #include <cstdint>
 #include <cstdlib>

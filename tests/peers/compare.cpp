@@ -1,7 +1,7 @@
 // Runs the transparency and the hostile cases through this sidecar, nginx and HAProxy, and prints who does what as a
 // table in Markdown, with the cases in which each differs. What a proxy sends on of a hostile message is judged by the
 // sidecar's own strict reading: what that takes has been made clean.
-#include "proxy/message_head.hpp"
+#include "proxy/data_plane/message_head.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/play.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

@@ -1,5 +1,5 @@
 // The admin listener: what it answers as a function, and how it stands what is sent to its socket.
-#include "proxy/admin.hpp"
+#include "proxy/control_plane/admin.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/wire.hpp"
 #include "tests/proxy/control_tools.hpp"

@@ -1,4 +1,4 @@
-#include "proxy/config.hpp"
+#include "proxy/config/config.hpp"
 
 #include <doctest/doctest.h>
 

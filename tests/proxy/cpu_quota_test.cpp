@@ -1,4 +1,4 @@
-#include "proxy/cpu_quota.hpp"
+#include "proxy/control_plane/cpu_quota.hpp"
 #include "tests/proxy/control_tools.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-#include "proxy/exposition.hpp"
+#include "proxy/control_plane/exposition.hpp"
 #include "tests/proxy/standings.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-#include "proxy/file_watch.hpp"
+#include "proxy/control_plane/file_watch.hpp"
 #include "tests/proxy/control_tools.hpp"
 
 #include <doctest/doctest.h>

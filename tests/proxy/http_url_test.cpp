@@ -1,4 +1,4 @@
-#include "proxy/http_url.hpp"
+#include "proxy/control_plane/http_url.hpp"
 
 #include <doctest/doctest.h>
 

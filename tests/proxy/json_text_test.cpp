@@ -1,4 +1,4 @@
-#include "proxy/json_text.hpp"
+#include "proxy/json/json_text.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
 #include "sidecar/log.hpp"
 
-#include "proxy/doorbell.hpp"
-#include "proxy/log_ring.hpp"
+#include "proxy/log/doorbell.hpp"
+#include "proxy/log/log_ring.hpp"
 #include "tests/harness/patience.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
 // When polls are sent, in time that the test makes.
-#include "proxy/poll_schedule.hpp"
+#include "proxy/control_plane/poll_schedule.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
-#include "proxy/settings.hpp"
+#include "proxy/control_plane/settings.hpp"
 
-#include "proxy/name_lookup.hpp"
+#include "proxy/control_plane/name_lookup.hpp"
 
 #include <doctest/doctest.h>
 

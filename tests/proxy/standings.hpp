@@ -1,8 +1,8 @@
 // A standing made by hand, for tests of what is made of it.
 #pragma once
 
-#include "proxy/settings.hpp"
-#include "proxy/standing.hpp"
+#include "proxy/control_plane/settings.hpp"
+#include "proxy/control_plane/standing.hpp"
 
 namespace sidecar::testing {
 

@@ -1,5 +1,5 @@
 // Polls that the backend holds until there is news (`Prefer: wait`, RFC 7240), and what a lesson does to them.
-#include "proxy/status_poll.hpp"
+#include "proxy/control_plane/status_poll.hpp"
 #include "tests/proxy/control_tools.hpp"
 #include "tests/proxy/scripted_http.hpp"
 

@@ -1,5 +1,5 @@
 // The status poll over https: whom it trusts.
-#include "proxy/status_poll.hpp"
+#include "proxy/control_plane/status_poll.hpp"
 #include "tests/proxy/certificates.hpp"
 #include "tests/proxy/control_tools.hpp"
 #include "tests/proxy/scripted_http.hpp"

@@ -1,0 +1,211 @@
+#include "proxy/control_plane/admin.hpp"
+
+#include "proxy/control_plane/name_lookup.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include <cstring>
+#include <exception>
+#include <list>
+#include <stdexcept>
+#include <utility>
+
+namespace sidecar {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::uint32_t header_bytes_max = 16 * 1024;
+
+struct session {
+    explicit session(tcp::socket socket) : stream(std::move(socket)) {}
+
+    beast::tcp_stream stream;
+    beast::flat_buffer buffer;
+    bool waits = true; // for a request: may be closed to make room
+};
+
+tcp::acceptor bind_to(asio::io_context& io, const endpoint& where) {
+    const auto words = "admin.address " + where.host + ":" + std::to_string(where.port) + ": ";
+    const auto addresses = look_up_now(where);
+    if (addresses.empty()) throw std::runtime_error(words + "the name does not resolve");
+    tcp::endpoint local;
+    local.resize(addresses.front().length);
+    std::memcpy(local.data(), &addresses.front().storage, addresses.front().length);
+
+    tcp::acceptor acceptor(io);
+    error_code ec;
+    acceptor.open(local.protocol(), ec);
+    if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+    if (!ec) acceptor.bind(local, ec);
+    if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
+    if (ec) throw std::runtime_error(words + ec.message());
+    return acceptor;
+}
+
+http::response<http::string_body> response_to(const http::request_header<>& head, admin_answer answer) {
+    http::response<http::string_body> response(static_cast<http::status>(answer.status), head.version());
+    response.set(http::field::content_type, answer.content_type);
+    response.set(http::field::cache_control, "no-store");
+    response.set("X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : answer.fields) response.set(name, value);
+    response.content_length(answer.body.size());
+    if (head.method() != http::verb::head) response.body() = std::move(answer.body);
+    return response;
+}
+
+} // namespace
+
+class admin::running : public std::enable_shared_from_this<running> {
+public:
+    running(asio::io_context& io, const endpoint& where, admin_source source, sidecar::log& log, limits at_most)
+        : source_(std::move(source)),
+          log_(log),
+          limits_(at_most),
+          acceptor_(bind_to(io, where)),
+          pause_(io) {}
+
+    void start() { spawn(accept(shared_from_this())); }
+
+    void close() {
+        closed_ = true;
+        error_code ignored;
+        acceptor_.close(ignored);
+        pause_.cancel();
+        for (const auto& each : sessions_) each->stream.close();
+    }
+
+    std::uint16_t port() const {
+        error_code ignored;
+        return acceptor_.local_endpoint(ignored).port();
+    }
+
+private:
+    static asio::awaitable<void> accept(std::shared_ptr<running> self) {
+        while (!self->closed_) {
+            auto [ec, socket] = co_await self->acceptor_.async_accept(as_tuple);
+            if (self->closed_) co_return;
+            if (ec) { // no descriptor left, most likely
+                self->pause_.expires_after(std::chrono::milliseconds(100));
+                co_await self->pause_.async_wait(as_tuple);
+                continue;
+            }
+            if (self->sessions_.size() >= self->limits_.connections) self->make_room();
+            self->sessions_.push_back(std::make_shared<session>(std::move(socket)));
+            self->spawn(serve(self, self->sessions_.back()));
+        }
+    }
+
+    static asio::awaitable<void> serve(std::shared_ptr<running> self, std::shared_ptr<session> of) {
+        std::exception_ptr thrown;
+        try {
+            co_await self->exchange_all(*of);
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        self->sessions_.remove(of);
+        if (thrown) std::rethrow_exception(thrown);
+    }
+
+    void make_room() {
+        auto oldest = sessions_.begin();
+        while (oldest != sessions_.end() && !(*oldest)->waits) ++oldest;
+        if (oldest == sessions_.end()) oldest = sessions_.begin();
+        (*oldest)->stream.close();
+        sessions_.erase(oldest);
+    }
+
+    asio::awaitable<void> exchange_all(session& of) {
+        for (;;) {
+            http::request_parser<http::empty_body> parser;
+            parser.header_limit(header_bytes_max);
+            of.waits = true;
+            of.stream.expires_after(limits_.timeout);
+            const auto [read_ec, n] = co_await http::async_read_header(of.stream, of.buffer, parser, as_tuple);
+            of.waits = false;
+            const bool refused = is_the_clients_fault(read_ec);
+            if (read_ec && !refused) co_return;
+
+            const auto& head = parser.get().base();
+            auto response = response_to(head, refused ? refusal(read_ec) : answer(head));
+            // A body is not read: its bytes would be taken for the next request.
+            response.keep_alive(!refused && parser.is_done() && parser.keep_alive());
+            of.stream.expires_after(limits_.timeout);
+            const auto [write_ec, written] = co_await http::async_write(of.stream, response, as_tuple);
+            if (write_ec || response.need_eof() || !response.keep_alive()) break;
+        }
+        error_code ignored;
+        of.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    }
+
+    admin_answer answer(const http::request_header<>& head) const {
+        const auto method = head.method_string();
+        const auto target = head.target();
+        return answer_admin({method.data(), method.size()}, {target.data(), target.size()}, source_);
+    }
+
+    static bool is_the_clients_fault(const error_code& ec) {
+        return ec && ec != http::error::end_of_stream && ec != http::error::partial_message &&
+               ec.category() == http::make_error_code(http::error::bad_method).category();
+    }
+
+    static admin_answer refusal(const error_code& ec) {
+        admin_answer answer;
+        answer.status = ec == http::error::header_limit ? 431 : 400;
+        answer.body = ec.message() + "\n";
+        return answer;
+    }
+
+    void spawn(asio::awaitable<void> what) {
+        asio::co_spawn(acceptor_.get_executor(), std::move(what),
+                       [self = shared_from_this()](const std::exception_ptr& thrown) {
+                           if (thrown) self->note(thrown);
+                       });
+    }
+
+    void note(const std::exception_ptr& thrown) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::exception& e) {
+            log_.line(log_level::error, "admin", {{"reason", e.what()}});
+        }
+    }
+
+    const admin_source source_;
+    sidecar::log& log_;
+    const limits limits_;
+    tcp::acceptor acceptor_;
+    asio::steady_timer pause_;
+    std::list<std::shared_ptr<session>> sessions_; // the longest there first
+    bool closed_ = false;
+};
+
+admin::admin(asio::io_context& io, const endpoint& where, admin_source source, log& log, limits at_most)
+    : running_(std::make_shared<running>(io, where, std::move(source), log, at_most)) {
+    running_->start();
+}
+
+admin::~admin() { running_->close(); }
+
+std::uint16_t admin::port() const noexcept { return running_->port(); }
+
+} // namespace sidecar

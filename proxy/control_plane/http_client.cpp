@@ -1,0 +1,304 @@
+#include "proxy/control_plane/http_client.hpp"
+
+#include "sidecar/message.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/stream_traits.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+namespace sidecar {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+
+using plain_stream = beast::tcp_stream;
+using tls_stream = asio::ssl::stream<beast::tcp_stream>;
+using answer_result = boost::system::result<http_answer, http_failure>;
+
+constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::uint32_t answer_header_bytes_max = 16 * 1024;
+constexpr int interim_answers_max = 8;
+
+http_failure failed(poll_failure kind, std::string message) { return {kind, std::move(message), false}; }
+
+http_failure timed_out(const std::string& doing) { return failed(poll_failure::timeout, doing + " took too long"); }
+
+// An exchange that broke off. What the peer sent wrong is told from what it did not send.
+http_failure lost(const std::string& doing, const error_code& ec) {
+    if (ec == beast::error::timeout) return timed_out(doing);
+    if (ec == http::error::end_of_stream || ec == http::error::partial_message || ec == asio::error::eof ||
+        ec == asio::ssl::error::stream_truncated)
+        return failed(poll_failure::closed, doing + ": the connection was closed");
+    if (ec.category() == http::make_error_code(http::error::bad_version).category())
+        return failed(poll_failure::bad_http, doing + ": no valid HTTP: " + ec.message());
+    return failed(poll_failure::closed, doing + ": " + ec.message());
+}
+
+std::string field_of(const http::response_header<>& head, http::field name) { return std::string(head[name]); }
+
+http_answer head_of(const http::response_header<>& head) {
+    http_answer answer;
+    answer.status = static_cast<int>(head.result_int());
+    answer.etag = field_of(head, http::field::etag);
+    answer.content_type = field_of(head, http::field::content_type);
+    answer.content_encoding = field_of(head, http::field::content_encoding);
+    answer.location = field_of(head, http::field::location);
+    answer.preference_applied = field_of(head, http::field::preference_applied);
+    return answer;
+}
+
+// What OpenSSL has to say beyond `certificate verify failed`.
+std::string tls_message(tls_stream& stream, const error_code& ec) {
+    const long verified = ::SSL_get_verify_result(stream.native_handle());
+    std::string message = "TLS: " + ec.message();
+    if (verified != X509_V_OK) message += std::string(": ") + ::X509_verify_cert_error_string(verified);
+    return message;
+}
+
+asio::ip::tcp::endpoint to_endpoint(const socket_address& address) {
+    asio::ip::tcp::endpoint endpoint;
+    endpoint.resize(address.length);
+    std::memcpy(endpoint.data(), &address.storage, address.length);
+    return endpoint;
+}
+
+// Nothing to read and not at its end: a kept connection on which something has arrived is of no use.
+bool still_stands(asio::ip::tcp::socket& socket) {
+    char byte = 0;
+    const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+} // namespace
+
+class http_client::running {
+public:
+    running(asio::io_context& io, http_url url, std::string ca_file, std::size_t body_bytes_max)
+        : io_(io),
+          url_(std::move(url)),
+          ca_file_(std::move(ca_file)),
+          body_bytes_max_(body_bytes_max),
+          names_(io) {}
+
+    asio::awaitable<answer_result> get(fields with, time_point connect_by, time_point answer_by) {
+        cancelled_ = false;
+        connect_by_ = connect_by;
+        answer_by_ = answer_by;
+        const std::string request = request_of(with);
+        if (is_connected() && still_stands(tcp().socket())) {
+            auto answer = co_await exchange(request);
+            if (answer || !nothing_heard_ || cancelled_ || answer.error().kind == poll_failure::timeout)
+                co_return answer;
+        }
+        drop();
+        auto not_connected = co_await connect();
+        if (not_connected) co_return told(std::move(*not_connected));
+        co_return co_await exchange(request);
+    }
+
+    // Closing ends what waits. The objects stay: a coroutine may be about to look at them.
+    void cancel() {
+        cancelled_ = true;
+        if (names_timer_) names_timer_->cancel();
+        if (is_connected()) tcp().close();
+    }
+
+private:
+    bool is_connected() const { return plain_ || tls_; }
+    beast::tcp_stream& tcp() { return tls_ ? tls_->next_layer() : *plain_; }
+
+    void drop() {
+        plain_.reset();
+        tls_.reset();
+        buffer_.clear();
+    }
+
+    std::string request_of(const fields& with) const {
+        std::string text = "GET " + url_.target + " HTTP/1.1\r\n";
+        const auto is_host = [](const auto& field) { return iequals(field.first, "host"); };
+        if (std::none_of(with.begin(), with.end(), is_host)) text += "Host: " + url_.host_field + "\r\n";
+        for (const auto& [name, value] : with) text.append(name).append(": ").append(value).append("\r\n");
+        return text + "\r\n";
+    }
+
+    http_failure told(http_failure why) const {
+        why.cancelled = cancelled_;
+        return why;
+    }
+
+    asio::awaitable<std::optional<http_failure>> connect() {
+        const auto candidates = co_await addresses();
+        http_failure why{poll_failure::name, "the name '" + url_.origin.host + "' does not resolve", false};
+        auto left = static_cast<int>(candidates.size());
+        for (const auto& candidate : candidates) {
+            if (cancelled_) break;
+            plain_ = std::make_unique<plain_stream>(io_);
+            // One that swallows packets leaves time for the others.
+            const auto now = std::chrono::steady_clock::now();
+            plain_->expires_at(now + (connect_by_ - now) / left--);
+            const auto endpoint = to_endpoint(candidate);
+            const auto [ec] = co_await plain_->async_connect(endpoint, as_tuple);
+            if (!ec && !url_.tls) co_return std::nullopt;
+            if (!ec) co_return co_await handshake();
+            plain_.reset();
+            const auto doing = "connecting to " + to_string(candidate);
+            why = ec == beast::error::timeout ? timed_out(doing)
+                                              : failed(poll_failure::connect, doing + ": " + ec.message());
+        }
+        co_return why;
+    }
+
+    asio::awaitable<std::vector<socket_address>> addresses() {
+        auto found = std::make_shared<std::vector<socket_address>>();
+        auto timer = std::make_shared<asio::steady_timer>(io_, connect_by_);
+        names_timer_ = timer;
+        names_.start(url_.origin, [found, timer](std::vector<socket_address> answer) {
+            *found = std::move(answer);
+            timer->cancel();
+        });
+        co_await timer->async_wait(as_tuple);
+        co_return std::move(*found);
+    }
+
+    // The certificate authorities are read for each connection: they get replaced in a running pod, too.
+    asio::awaitable<std::optional<http_failure>> handshake() {
+        asio::ssl::context context(asio::ssl::context::tls_client);
+        error_code ec;
+        if (ca_file_.empty())
+            context.set_default_verify_paths(ec);
+        else
+            context.load_verify_file(ca_file_, ec);
+        if (ec) co_return failed(poll_failure::tls, "status.ca_file '" + ca_file_ + "': " + ec.message());
+        ::SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
+
+        tls_ = std::make_unique<tls_stream>(std::move(*plain_), context);
+        plain_.reset();
+        tls_->set_verify_mode(asio::ssl::verify_peer);
+        expect_certificate_of(url_.origin);
+        tcp().expires_at(connect_by_);
+        const auto [shaken] = co_await tls_->async_handshake(asio::ssl::stream_base::client, as_tuple);
+        if (!shaken) co_return std::nullopt;
+        auto why = shaken == beast::error::timeout ? timed_out("the TLS handshake")
+                                                   : failed(poll_failure::tls, tls_message(*tls_, shaken));
+        drop();
+        co_return why;
+    }
+
+    // OpenSSL's own check: unlike Asio's it says in words what did not match.
+    void expect_certificate_of(const endpoint& origin) {
+        auto* tls = tls_->native_handle();
+        auto* expected = ::SSL_get0_param(tls);
+        if (!literal_address(origin).empty()) {
+            ::X509_VERIFY_PARAM_set1_ip_asc(expected, origin.host.c_str());
+            return;
+        }
+        ::X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        ::X509_VERIFY_PARAM_set1_host(expected, origin.host.c_str(), 0);
+        SSL_set_tlsext_host_name(tls, origin.host.c_str()); // RFC 6066 3: a name, never an address
+    }
+
+    asio::awaitable<answer_result> exchange(const std::string& request) {
+        nothing_heard_ = true;
+        tcp().expires_at(answer_by_);
+        answer_result answer = http_failure{};
+        if (tls_)
+            answer = co_await exchange_on(*tls_, request);
+        else
+            answer = co_await exchange_on(*plain_, request);
+        if (!answer) drop();
+        co_return answer;
+    }
+
+    template <class Stream>
+    asio::awaitable<answer_result> exchange_on(Stream& stream, const std::string& request) {
+        const auto [write_ec, written] = co_await asio::async_write(stream, asio::buffer(request), as_tuple);
+        if (write_ec) co_return told(lost("sending the request", write_ec));
+
+        std::optional<http::response_parser<http::string_body>> parser;
+        for (int interim = 0; interim < interim_answers_max; ++interim) {
+            parser.emplace();
+            parser->header_limit(answer_header_bytes_max);
+            parser->body_limit(boost::none); // looked at once the status is known
+            const auto [ec, n] = co_await http::async_read_header(stream, buffer_, *parser, as_tuple);
+            nothing_heard_ = nothing_heard_ && !parser->got_some() && buffer_.size() == 0;
+            if (ec) co_return told(lost("waiting for the answer", ec));
+            if (parser->get().result_int() / 100 != 1) break;
+        }
+        co_return co_await body_on(stream, *parser);
+    }
+
+    template <class Stream>
+    asio::awaitable<answer_result> body_on(Stream& stream, http::response_parser<http::string_body>& parser) {
+        auto answer = head_of(parser.get().base());
+        if (answer.status != 200 && !parser.is_done()) {
+            // Nobody reads it: the connection goes with it.
+            drop();
+            co_return answer;
+        }
+        if (parser.content_length_remaining().value_or(0) > body_bytes_max_) co_return too_large();
+        parser.body_limit(body_bytes_max_);
+        if (!parser.is_done()) {
+            const auto [ec, n] = co_await http::async_read(stream, buffer_, parser, as_tuple);
+            if (ec == http::error::body_limit) co_return too_large();
+            if (ec) co_return told(lost("reading the answer", ec));
+        }
+        answer.body = std::move(parser.get().body());
+        if (!parser.keep_alive() || buffer_.size() != 0) drop();
+        co_return answer;
+    }
+
+    http_failure too_large() const {
+        return failed(poll_failure::too_large, "the document is larger than status.document_bytes_max, " +
+                                                   std::to_string(body_bytes_max_) + " bytes");
+    }
+
+    asio::io_context& io_;
+    const http_url url_;
+    const std::string ca_file_;
+    const std::size_t body_bytes_max_;
+    name_lookup names_;
+    std::shared_ptr<asio::steady_timer> names_timer_;
+    std::unique_ptr<plain_stream> plain_; // one of these two, or none
+    std::unique_ptr<tls_stream> tls_;
+    beast::flat_buffer buffer_;
+    time_point connect_by_;
+    time_point answer_by_;
+    bool cancelled_ = false;
+    bool nothing_heard_ = true;
+};
+
+http_client::http_client(asio::io_context& io, http_url url, std::string ca_file, std::size_t body_bytes_max)
+    : running_(std::make_shared<running>(io, std::move(url), std::move(ca_file), body_bytes_max)) {}
+
+http_client::~http_client() { running_->cancel(); }
+
+asio::awaitable<answer_result> http_client::get(fields with, time_point connect_by, time_point answer_by) {
+    const auto self = running_; // outlives this object, should that go
+    co_return co_await self->get(std::move(with), connect_by, answer_by);
+}
+
+void http_client::cancel() { running_->cancel(); }
+
+} // namespace sidecar

@@ -1,0 +1,118 @@
+#include "proxy/control_plane/name_lookup.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace sidecar {
+namespace {
+
+std::vector<socket_address> resolve(const endpoint& of, int flags) {
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = flags | AI_NUMERICSERV;
+    addrinfo* list = nullptr;
+    std::vector<socket_address> found;
+    if (::getaddrinfo(of.host.c_str(), std::to_string(of.port).c_str(), &hints, &list) != 0) return found;
+    for (const addrinfo* each = list; each; each = each->ai_next) {
+        if (each->ai_addrlen > sizeof(sockaddr_storage)) continue;
+        socket_address address;
+        std::memcpy(&address.storage, each->ai_addr, each->ai_addrlen);
+        address.length = each->ai_addrlen;
+        found.push_back(address);
+    }
+    ::freeaddrinfo(list);
+    return found;
+}
+
+const sockaddr_in& as_v4(const socket_address& a) { return reinterpret_cast<const sockaddr_in&>(a.storage); }
+const sockaddr_in6& as_v6(const socket_address& a) { return reinterpret_cast<const sockaddr_in6&>(a.storage); }
+
+} // namespace
+
+std::vector<socket_address> literal_address(const endpoint& of) { return resolve(of, AI_NUMERICHOST); }
+
+std::vector<socket_address> look_up_now(const endpoint& of) { return resolve(of, 0); }
+
+std::string to_string(const socket_address& address) {
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address.storage.ss_family == AF_INET6) {
+        ::inet_ntop(AF_INET6, &as_v6(address).sin6_addr, text, sizeof text);
+        return "[" + std::string(text) + "]:" + std::to_string(ntohs(as_v6(address).sin6_port));
+    }
+    ::inet_ntop(AF_INET, &as_v4(address).sin_addr, text, sizeof text);
+    return std::string(text) + ":" + std::to_string(ntohs(as_v4(address).sin_port));
+}
+
+bool operator==(const socket_address& a, const socket_address& b) {
+    if (a.storage.ss_family != b.storage.ss_family) return false;
+    if (a.storage.ss_family == AF_INET6)
+        return as_v6(a).sin6_port == as_v6(b).sin6_port &&
+               std::memcmp(&as_v6(a).sin6_addr, &as_v6(b).sin6_addr, sizeof(in6_addr)) == 0;
+    return as_v4(a).sin_port == as_v4(b).sin_port && as_v4(a).sin_addr.s_addr == as_v4(b).sin_addr.s_addr;
+}
+
+bool is_loopback(const socket_address& address) {
+    if (address.storage.ss_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&as_v6(address).sin6_addr);
+    return ntohl(as_v4(address).sin_addr.s_addr) >> 24 == 127;
+}
+
+// Handlers stay with their owner: what they hold may only be let go on home's thread.
+struct name_lookup::home {
+    std::mutex mutex;
+    boost::asio::io_context* io = nullptr; // null: nobody waits any more
+    std::map<std::uint64_t, handler> waiting;
+    std::uint64_t next = 0;
+};
+
+name_lookup::name_lookup(boost::asio::io_context& io) : home_(std::make_shared<home>()) { home_->io = &io; }
+
+name_lookup::~name_lookup() {
+    std::map<std::uint64_t, handler> let_go;
+    std::lock_guard lock(home_->mutex);
+    home_->io = nullptr;
+    let_go.swap(home_->waiting);
+}
+
+void name_lookup::answer(const std::shared_ptr<home>& to, std::uint64_t id, std::vector<socket_address> found) {
+    std::lock_guard lock(to->mutex);
+    if (!to->io) return;
+    boost::asio::post(*to->io, [to, id, found = std::move(found)] {
+        handler then;
+        {
+            std::lock_guard lock_again(to->mutex);
+            const auto place = to->waiting.find(id);
+            if (place == to->waiting.end()) return;
+            then = std::move(place->second);
+            to->waiting.erase(place);
+        }
+        then(found);
+    });
+}
+
+void name_lookup::start(const endpoint& of, handler then) {
+    constexpr std::size_t out_max = 8;
+    std::uint64_t id = 0;
+    bool too_many = false;
+    {
+        std::lock_guard lock(home_->mutex);
+        id = home_->next++;
+        too_many = home_->waiting.size() >= out_max;
+        home_->waiting.emplace(id, std::move(then));
+    }
+    auto literal = literal_address(of);
+    if (!literal.empty() || too_many) return answer(home_, id, std::move(literal));
+    // On its own, since nobody may have to wait for it, the end of the process least of all.
+    std::thread([to = home_, id, of] { answer(to, id, look_up_now(of)); }).detach();
+}
+
+} // namespace sidecar

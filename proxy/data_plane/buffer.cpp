@@ -1,0 +1,63 @@
+#include "proxy/data_plane/buffer.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace sidecar {
+
+buffer_pool::block buffer_pool::take(std::size_t at_least) {
+    if (at_least > large_bytes) return {std::make_unique_for_overwrite<char[]>(at_least), at_least};
+    auto& kept = at_least <= small_bytes ? small_ : large_;
+    if (kept.empty()) {
+        const auto size = at_least <= small_bytes ? small_bytes : large_bytes;
+        return {std::make_unique_for_overwrite<char[]>(size), size};
+    }
+    block taken = std::move(kept.back());
+    kept.pop_back();
+    return taken;
+}
+
+void buffer_pool::give_back(block returned) noexcept {
+    if (returned.size != small_bytes && returned.size != large_bytes) return;
+    auto& kept = returned.size == small_bytes ? small_ : large_;
+    if (kept.size() >= kept_max) return;
+    try {
+        kept.push_back(std::move(returned));
+    } catch (const std::bad_alloc&) {
+        return; // then it is simply freed
+    }
+}
+
+void buffer::reserve(std::size_t total) {
+    const auto held = end_ - begin_;
+    if (block_.size >= total) {
+        if (block_.size - begin_ < total) {
+            std::memmove(block_.bytes.get(), block_.bytes.get() + begin_, held);
+            begin_ = 0;
+            end_ = held;
+        }
+        return;
+    }
+    auto larger = pool_->take(total);
+    if (held) std::memcpy(larger.bytes.get(), block_.bytes.get() + begin_, held);
+    if (block_.bytes) pool_->give_back(std::move(block_));
+    block_ = std::move(larger);
+    begin_ = 0;
+    end_ = held;
+}
+
+void buffer::append(std::string_view bytes) {
+    if (space().size() < bytes.size())
+        reserve(std::max(data().size() + bytes.size(), std::size_t{buffer_pool::small_bytes}));
+    std::memcpy(space().data(), bytes.data(), bytes.size());
+    commit(bytes.size());
+}
+
+void buffer::release() noexcept {
+    if (block_.bytes) pool_->give_back(std::move(block_));
+    block_ = {};
+    begin_ = end_ = 0;
+}
+
+} // namespace sidecar

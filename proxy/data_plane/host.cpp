@@ -1,0 +1,60 @@
+#include "proxy/data_plane/host.hpp"
+
+#include "sidecar/message.hpp"
+
+namespace sidecar {
+
+namespace {
+
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_hex(char c) noexcept { return is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f'); }
+
+bool is_name_char(char c) noexcept {
+    if (is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z')) return true;
+    return c != '\0' && std::string_view("-._~!$&()*+;=").find(c) != std::string_view::npos;
+}
+
+bool is_port(std::string_view digits) noexcept { // may be empty
+    unsigned value = 0;
+    for (const char c : digits) {
+        if (!is_digit(c)) return false;
+        value = value * 10 + static_cast<unsigned>(c - '0');
+        if (value > 65535) return false;
+    }
+    return true;
+}
+
+bool is_address_literal(std::string_view inside) noexcept {
+    if (inside.size() < 2) return false;
+    for (const char c : inside)
+        if (!is_hex(c) && c != ':' && c != '.') return false;
+    return inside.find(':') != std::string_view::npos;
+}
+
+bool is_name(std::string_view name) noexcept {
+    for (std::size_t i = 0; i < name.size(); ++i) {
+        if (name[i] == '%') {
+            if (i + 2 >= name.size() || !is_hex(name[i + 1]) || !is_hex(name[i + 2])) return false;
+            i += 2;
+        } else if (!is_name_char(name[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+} // namespace
+
+bool is_host(std::string_view text) noexcept {
+    if (text.starts_with('[')) {
+        const auto end = text.find(']');
+        if (end == std::string_view::npos || !is_address_literal(text.substr(1, end - 1))) return false;
+        const auto rest = text.substr(end + 1);
+        return rest.empty() || (rest.front() == ':' && is_port(rest.substr(1)));
+    }
+    const auto colon = text.find(':');
+    if (colon == std::string_view::npos) return is_name(text);
+    return colon > 0 && is_name(text.substr(0, colon)) && is_port(text.substr(colon + 1));
+}
+
+} // namespace sidecar
