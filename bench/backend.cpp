@@ -313,7 +313,7 @@ private:
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2) {
+    if (argc < 2 || std::atoi(argv[1]) <= 0) {
         std::fprintf(stderr, "usage: backend PORT [--entries N] [--vary]\n");
         return 2;
     }

@@ -1,7 +1,7 @@
 #include "proxy/config/config_values.hpp"
 
-#include "proxy/control_plane/http_url.hpp"
-#include "proxy/data_plane/host.hpp"
+#include "proxy/http/host.hpp"
+#include "proxy/http/http_url.hpp"
 #include "sidecar/message.hpp"
 
 #include <arpa/inet.h>

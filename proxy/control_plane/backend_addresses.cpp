@@ -1,6 +1,6 @@
 #include "proxy/control_plane/backend_addresses.hpp"
 
-#include "proxy/control_plane/http_url.hpp"
+#include "proxy/http/http_url.hpp"
 
 #include <boost/system/error_code.hpp>
 

@@ -2,8 +2,8 @@
 // thread, one request at a time. What Beast instantiates for it stays in http_client.cpp.
 #pragma once
 
-#include "proxy/control_plane/http_url.hpp"
 #include "proxy/control_plane/name_lookup.hpp"
+#include "proxy/http/http_url.hpp"
 #include "sidecar/metrics.hpp"
 #include "sidecar/readiness.hpp"
 

@@ -1,7 +1,7 @@
 #include "proxy/control_plane/settings.hpp"
 
-#include "proxy/control_plane/http_url.hpp"
 #include "proxy/control_plane/name_lookup.hpp"
+#include "proxy/http/http_url.hpp"
 
 #include <sys/resource.h>
 

@@ -1,6 +1,6 @@
 #include "proxy/data_plane/message_head.hpp"
 
-#include "proxy/data_plane/host.hpp"
+#include "proxy/http/host.hpp"
 
 #include <boost/beast/http/basic_parser.hpp>
 

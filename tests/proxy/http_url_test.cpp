@@ -1,4 +1,4 @@
-#include "proxy/control_plane/http_url.hpp"
+#include "proxy/http/http_url.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "proxy/data_plane/host.hpp"
+#include "proxy/http/host.hpp"
 
 #include "sidecar/message.hpp"
 
