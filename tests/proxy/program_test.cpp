@@ -5,6 +5,7 @@
 #include "tests/harness/listener.hpp"
 #include "tests/harness/patience.hpp"
 #include "tests/harness/status_endpoint.hpp"
+#include "tests/harness/wire.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +84,16 @@ public:
     }
     process(const process&) = delete;
     process& operator=(const process&) = delete;
+
+    // From now on.
+    void limit_descriptors(rlim_t most) const {
+        const rlimit limit{most, most};
+        REQUIRE(::prlimit(id_, RLIMIT_NOFILE, &limit, nullptr) == 0);
+    }
+    std::size_t descriptors() const {
+        const fs::directory_iterator all("/proc/" + std::to_string(id_) + "/fd");
+        return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+    }
 
     void signal(int number) const { ::kill(id_, number); }
 
@@ -191,6 +203,37 @@ TEST_CASE("it serves, tells its health, survives a bad reload, and drains on SIG
     sidecar.signal(SIGHUP);
     sidecar.await("unknown key 'nonsense'");
 
+    sidecar.signal(SIGTERM);
+    CHECK(sidecar.exit_code() == 0);
+}
+
+TEST_CASE("without a descriptor left it goes on serving whom it has, and recovers when some are free again") {
+    constexpr rlim_t most = 64;
+    const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const harness::answering_backend backend(ok);
+    const folder here;
+    const auto port = free_port();
+    process sidecar({"--config", here.write(quick_to_end(free_port(), port) + "upstream: {address: 127.0.0.1:" +
+                                            std::to_string(backend.port()) + "}\n")});
+    sidecar.await("\"msg\":\"serving\"");
+    auto first = harness::wire::connect(port);
+    first.send(get);
+    CHECK(first.receive_answer().bytes() == ok);
+
+    sidecar.limit_descriptors(most);
+    std::vector<harness::wire> idle; // the kernel takes more than the sidecar can
+    for (rlim_t i = 0; i < 2 * most; ++i) idle.push_back(harness::wire::connect(port));
+    const auto give_up_at = steady_clock::now() + harness::patience;
+    while (sidecar.descriptors() < most && steady_clock::now() < give_up_at) std::this_thread::yield();
+    CHECK(sidecar.descriptors() >= most);
+    first.send(get); // its connection to the backend is kept
+    CHECK(first.receive_answer().bytes() == ok);
+    auto late = harness::wire::connect(port);
+    late.send(get);
+
+    idle.clear();
+    CHECK(late.receive_answer().bytes() == ok);
     sidecar.signal(SIGTERM);
     CHECK(sidecar.exit_code() == 0);
 }
