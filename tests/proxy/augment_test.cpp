@@ -257,13 +257,17 @@ TEST_CASE("a backend that compresses although asked not to is counted, and logge
     sidecar_under_test proxy(backend, status, [](config& c) { c.admin.address = sidecar::endpoint{"127.0.0.1", 0}; });
     for (int i = 0; i < 3; ++i) CHECK(proxy.ask(get("Accept-Encoding: gzip\r\n")).bytes() == zipped);
     for (const auto& request : backend.requests()) CHECK(field_of(request, "Accept-Encoding") == "identity");
+    auto until = std::chrono::steady_clock::now() + patience;
     auto operators = wire::connect(proxy.admin_port());
-    operators.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
-    CHECK(operators.receive_answer().body.find("sidecar_augment_outcomes_total{outcome=\"encoded\"} 3\n") !=
-          std::string::npos);
+    std::string metrics; // counted once the answer has gone
+    while (metrics.find("sidecar_augment_outcomes_total{outcome=\"encoded\"} 3\n") == std::string::npos) {
+        REQUIRE(std::chrono::steady_clock::now() < until);
+        operators.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+        metrics = operators.receive_answer().body;
+    }
     proxy.drain();
     proxy.await_end();
-    const auto until = std::chrono::steady_clock::now() + patience;
+    until = std::chrono::steady_clock::now() + patience;
     std::string log;
     while (log.find("\"stopped\"") == std::string::npos && std::chrono::steady_clock::now() < until) // its last line
         log = proxy.log_lines();

@@ -303,7 +303,8 @@ TEST_CASE("the clock of the day may jump: polls go on, and a snapshot ages by th
     const auto& log = sidecar.await("\"serving\"");
     std::string today = "\"time\":\"yyyy-mm-dd";
     const auto now = std::time(nullptr);
-    std::strftime(today.data() + 8, 11, "%F", std::gmtime(&now));
+    std::tm date{};
+    std::strftime(today.data() + 8, 11, "%F", ::gmtime_r(&now, &date));
     CHECK(log.find(today) == std::string::npos); // the clock does jump
     const auto port = static_cast<std::uint16_t>(std::stoul(log.substr(log.find("\"port\":") + 7)));
 
