@@ -18,14 +18,22 @@ def find():
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
+class Refused(AssertionError):
+    """The browser's answer to a command is an error, or the script threw."""
+
+
 def wait_until(happened, what):
     end = time.monotonic() + PATIENCE
+    refused = None
     while time.monotonic() < end:
-        found = happened()
-        if found:
-            return found
+        try:
+            found = happened()
+            if found:
+                return found
+        except Refused as why:  # a page that is being replaced by another has no answer yet
+            refused = why
         time.sleep(0.05)
-    raise AssertionError("waited in vain: " + what)
+    raise AssertionError(f"waited in vain: {what}" + (f"; {refused}" if refused else ""))
 
 
 class WebSocket:
@@ -95,7 +103,8 @@ class Page:
             message = json.loads(self.wire.receive())
             self.note(message)
             if message.get("id") == number:
-                assert "error" not in message, message
+                if "error" in message:
+                    raise Refused(message)
                 return message["result"]
 
     def note(self, message):
@@ -107,7 +116,8 @@ class Page:
 
     def run(self, script):
         answer = self.command("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer
+        if "exceptionDetails" in answer:
+            raise Refused(answer)
         return answer["result"].get("value")
 
     def go(self, url):
