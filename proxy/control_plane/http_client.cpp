@@ -270,8 +270,8 @@ private:
     }
 
     http_failure too_large() const {
-        return failed(poll_failure::too_large, "the document is larger than status.document_bytes_max, " +
-                                                   std::to_string(body_bytes_max_) + " bytes");
+        return failed(poll_failure::too_large,
+                      "the document is larger than status.max_document, " + std::to_string(body_bytes_max_) + " bytes");
     }
 
     asio::io_context& io_;

@@ -160,7 +160,7 @@ private:
         keep(next.listen, values_.listen, "listen");
         keep(next.workers, values_.workers, "workers");
         keep(next.admin.address, values_.admin.address, "admin.address");
-        keep(next.log.buffer_bytes, values_.log.buffer_bytes, "log.buffer_bytes");
+        keep(next.log.buffer_bytes, values_.log.buffer_bytes, "log.buffer");
         return next;
     }
 
@@ -169,7 +169,7 @@ private:
         const auto wanted = 2 * values_.downstream.connections_max;
         if (wanted > descriptors_)
             log_.line(
-                log_level::warn, "downstream.connections_max wants more descriptors than the process may open",
+                log_level::warn, "downstream.max_connections wants more descriptors than the process may open",
                 {{"wanted", static_cast<std::int64_t>(wanted)}, {"limit", static_cast<std::int64_t>(descriptors_)}});
     }
 

@@ -230,7 +230,7 @@ TEST_CASE("what can't change without a restart stays, and the log names it") {
     changed.log.buffer_bytes *= 2;
     sidecar.reload(changed);
     CHECK(sidecar.until_metric(R"(sidecar_config_reloads_total{outcome="ok"} 1)"));
-    for (const char* key : {"listen", "workers", "admin.address", "log.buffer_bytes"})
+    for (const char* key : {"listen", "workers", "admin.address", "log.buffer"})
         CHECK(wait_until([&] { return contains(sidecar.log.text(), "\"key\":\"" + std::string(key) + "\""); }));
     CHECK(sidecar.get() == "first");
     CHECK(contains(sidecar.admin("/config").body, "workers: 2"));
