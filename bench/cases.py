@@ -28,7 +28,7 @@ def kept(connections):
 
 
 PLAIN = ["floor", "haproxy", "nginx", "sidecar"]
-BULK = ["floor", "haproxy", "haproxy_splice", "nginx", "nginx_unbuffered", "sidecar"]
+BULK = ["floor", "floor_splice", "haproxy", "haproxy_splice", "nginx", "nginx_unbuffered", "sidecar"]
 BETTER = ("haproxy", "haproxy_splice", "nginx", "nginx_unbuffered")
 GET = ["--target", READY, *TOKEN]
 GATED = ["--method", "POST", "--target", NOT_READY + "/uploads", "--field", "Content-Type: application/json",

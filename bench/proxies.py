@@ -186,6 +186,9 @@ class Field:
     def start_floor_keep(self, name, backend, threads, cores):
         return self.start_floor(name, backend, threads, cores, "--keep")
 
+    def start_floor_splice(self, name, backend, threads, cores):
+        return self.start_floor(name, backend, threads, cores, "--splice")
+
     def start_haproxy(self, name, backend, threads, cores, template="haproxy.cfg", splice=""):
         port = first_free_port()
         config = fill_in(template, self.run_folder(name) / "haproxy.cfg", {

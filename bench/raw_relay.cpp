@@ -1,7 +1,11 @@
 // The floor: moves bytes between a client and the backend on one thread, without looking at them. No user-space proxy
 // that copies gets below it. With --keep a client that closes after its answer leaves its backend connection for the
-// next client, as proxies' pools do; fit for answers of one piece only, for it does not know where they end.
+// next client, as proxies' pools do; fit for answers of one piece only, for it does not know where they end. With
+// --splice the bytes stay in the kernel (splice(2) through a pipe).
 #include "bench/sockets.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <array>
 #include <memory>
@@ -21,6 +25,13 @@ struct end {
     pair* owner = nullptr;
     bool is_client = false;
     std::string pending;
+    int pipe[2] = {-1, -1}; // with --splice: what waits for this end
+    std::size_t piped = 0;
+
+    ~end() {
+        for (const int side : pipe)
+            if (side >= 0) ::close(side);
+    }
 };
 
 struct pair {
@@ -30,13 +41,15 @@ struct pair {
     bool asked = false; // the client has spoken last
 };
 
+enum class manner { plain, keep, splice };
+
 class relay {
 public:
-    relay(std::uint16_t port, std::uint16_t backend_port, bool keep)
+    relay(std::uint16_t port, std::uint16_t backend_port, manner how)
         : epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
           listener_(listen_on(port)),
           backend_port_(backend_port),
-          keep_(keep) {
+          how_(how) {
         watch(epoll_, listener_, EPOLLIN, nullptr);
     }
 
@@ -90,6 +103,7 @@ private:
     }
 
     void move_bytes(end& from, end& to, pair& two) {
+        if (how_ == manner::splice) return splice_bytes(from, to, two);
         if (!to.pending.empty()) return;
         const auto n = recv(from.fd, buffer_.data(), buffer_.size(), 0);
         if (n < 0 && would_block()) return;
@@ -103,22 +117,53 @@ private:
         watch(epoll_, from.fd, 0, &from, EPOLL_CTL_MOD);
     }
 
+    // By a pipe of `to`'s, without the bytes' passing through this process.
+    void splice_bytes(end& from, end& to, pair& two) {
+        if (to.piped != 0) return;
+        if (to.pipe[0] < 0) checked(::pipe2(to.pipe, O_NONBLOCK | O_CLOEXEC), "pipe2");
+        const auto n = ::splice(from.fd, nullptr, to.pipe[1], nullptr, 1 << 20, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        if (n < 0 && would_block()) return;
+        if (n <= 0) return close(two, from);
+        to.piped = static_cast<std::size_t>(n);
+        if (!empty_pipe(to)) return close(two, to);
+        if (to.piped == 0) return;
+        watch(epoll_, to.fd, EPOLLIN | EPOLLOUT, &to, EPOLL_CTL_MOD);
+        watch(epoll_, from.fd, 0, &from, EPOLL_CTL_MOD);
+    }
+
+    static bool empty_pipe(end& to) {
+        while (to.piped != 0) {
+            const auto n = ::splice(to.pipe[0], nullptr, to.fd, nullptr, to.piped, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+            if (n <= 0) return n < 0 && would_block();
+            to.piped -= static_cast<std::size_t>(n);
+        }
+        return true;
+    }
+
     // `to` has room again for what it did not take; then `from` is read again.
     bool flush(end& to, end& from) {
+        if (how_ == manner::splice) {
+            if (!empty_pipe(to)) return false;
+            if (to.piped == 0) read_again(to, from);
+            return true;
+        }
         const auto sent = send(to.fd, to.pending.data(), to.pending.size(), MSG_NOSIGNAL);
         if (sent < 0) return would_block();
         to.pending.erase(0, static_cast<std::size_t>(sent));
-        if (to.pending.empty()) {
-            watch(epoll_, to.fd, EPOLLIN, &to, EPOLL_CTL_MOD);
-            watch(epoll_, from.fd, EPOLLIN, &from, EPOLL_CTL_MOD);
-        }
+        if (to.pending.empty()) read_again(to, from);
         return true;
+    }
+
+    void read_again(end& to, end& from) const {
+        watch(epoll_, to.fd, EPOLLIN, &to, EPOLL_CTL_MOD);
+        watch(epoll_, from.fd, EPOLLIN, &from, EPOLL_CTL_MOD);
     }
 
     void close(pair& two, const end& by) {
         two.closing = true;
         ::close(two.client.fd);
-        if (keep_ && by.is_client && !two.asked && two.backend->pending.empty() && two.client.pending.empty()) {
+        if (how_ == manner::keep && by.is_client && !two.asked && two.backend->pending.empty() &&
+            two.client.pending.empty()) {
             two.backend->owner = nullptr;
             idle_.push_back(two.backend);
         } else {
@@ -145,7 +190,7 @@ private:
     int epoll_;
     int listener_;
     std::uint16_t backend_port_;
-    bool keep_;
+    manner how_;
     std::vector<end*> idle_;
     std::vector<pair*> dead_;
     std::vector<end*> dead_ends_;
@@ -155,13 +200,14 @@ private:
 } // namespace
 
 int main(int argc, char** argv) {
-    const bool keep = argc == 4 && std::string_view(argv[3]) == "--keep";
-    if (argc != 3 && !keep) {
-        std::fprintf(stderr, "usage: raw_relay PORT BACKEND_PORT [--keep]\n");
+    const std::string_view option = argc == 4 ? argv[3] : "";
+    const auto how = option == "--keep" ? manner::keep : option == "--splice" ? manner::splice : manner::plain;
+    if (argc != 3 && how == manner::plain) {
+        std::fprintf(stderr, "usage: raw_relay PORT BACKEND_PORT [--keep | --splice]\n");
         return 2;
     }
     allow_many_descriptors();
     const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
     const auto backend_port = static_cast<std::uint16_t>(std::atoi(argv[2]));
-    std::make_unique<relay>(port, backend_port, keep)->run();
+    std::make_unique<relay>(port, backend_port, how)->run();
 }

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 from statistics import median
 
-NAMES = {"floor": "raw byte relay (floor)", "floor_keep": "raw byte relay (floor)", "haproxy": "HAProxy",
+NAMES = {"floor": "raw byte relay (floor)", "floor_keep": "raw byte relay (floor)",
+         "floor_splice": "raw byte relay, splice(2)", "haproxy": "HAProxy",
          "haproxy_splice": "HAProxy, splice-auto", "nginx": "nginx", "nginx_unbuffered": "nginx, unbuffered",
          "haproxy_lua": "HAProxy+Lua", "nginx_lua": "nginx+Lua", "nginx_lua_encode": "nginx+Lua, decodes and encodes",
          "sidecar": "**sidecar**", "plain": "sidecar, plain forward", "log": "sidecar, access log on",
