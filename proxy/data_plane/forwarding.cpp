@@ -30,6 +30,11 @@ private:
     const char* end_;
 };
 
+// Meant for the next hop alone, both ways (RFC 9110 7.6.1); others depend on the message.
+constexpr bool is_of_the_hop(known_field kind) noexcept {
+    return kind == known_field::connection || kind == known_field::keep_alive || kind == known_field::proxy_connection;
+}
+
 bool is_nominated(const message_head& head, std::string_view name) noexcept {
     return std::any_of(head.nominated.begin(), head.nominated.end(),
                        [&](std::string_view each) { return iequals(each, name); });
@@ -37,11 +42,8 @@ bool is_nominated(const message_head& head, std::string_view name) noexcept {
 
 bool goes_on(const request_head& head, std::size_t i, const request_changes& changes) noexcept {
     const auto& field = head.fields[i];
+    if (is_of_the_hop(head.kinds[i])) return false;
     switch (head.kinds[i]) {
-    case known_field::connection:
-    case known_field::keep_alive:
-    case known_field::proxy_connection:
-        return false;
     case known_field::te:
         return iequals(field.value, "trailers");
     case known_field::upgrade:
@@ -88,11 +90,8 @@ void add_lines(const request_head& head, const request_changes& changes, outbox&
 
 bool goes_on(const answer_head& head, std::size_t i, const answer_changes& changes) noexcept {
     const auto& field = head.fields[i];
+    if (is_of_the_hop(head.kinds[i])) return false;
     switch (head.kinds[i]) {
-    case known_field::connection:
-    case known_field::keep_alive:
-    case known_field::proxy_connection:
-        return false;
     case known_field::upgrade:
         return changes.switching;
     case known_field::content_length:

@@ -21,6 +21,8 @@ public:
         ++connections_;
         return listener_.accept();
     }
+    // A first exchange of `client`'s; gives the connection on which it came, which is kept.
+    wire serve_one(wire& client, std::string_view request, std::string_view answer);
     // Waits for the next request wherever it comes: on the kept connection, or on a new one, which takes its place.
     void await_request(wire& kept);
     std::size_t connections() const noexcept { return connections_; } // accepted
@@ -34,6 +36,15 @@ private:
     listener listener_;
     std::size_t connections_ = 0;
 };
+
+inline wire scripted_backend::serve_one(wire& client, std::string_view request, std::string_view answer) {
+    client.send(request);
+    auto up = accept();
+    up.receive_request();
+    up.send(answer);
+    if (client.receive(answer.size()) != answer) throw std::runtime_error("client: another answer");
+    return up;
+}
 
 inline void scripted_backend::await_request(wire& kept) {
     const auto until = std::chrono::steady_clock::now() + patience;

@@ -27,11 +27,7 @@ TEST_CASE("a drain closes idle connections, and waits for the answer of a reques
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto idle = proxy.connect(), busy = proxy.connect();
-    idle.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(idle.receive(ok.size()) == ok);
+    auto up = backend.serve_one(idle, get, ok);
     busy.send(get);
     up.receive_head();
     proxy.drain();
@@ -46,11 +42,7 @@ TEST_CASE("while it goes on accepting, requests are served and asked to close") 
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) { c.drain.accept_for = patience; });
     auto kept = proxy.connect();
-    kept.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(kept.receive(ok.size()) == ok);
+    auto up = backend.serve_one(kept, get, ok);
     proxy.drain();
     // The order to drain is on its way; until it is there, requests are served as before.
     std::string answer;
@@ -77,11 +69,7 @@ TEST_CASE("who was told that the connection stays may use it once more, though i
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto idle = proxy.connect(), client = proxy.connect();
-    idle.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(idle.receive(ok.size()) == ok);
+    auto up = backend.serve_one(idle, get, ok);
     client.send(get);
     up.receive_head();
     up.send(ok.substr(0, ok.size() - 1));
@@ -102,11 +90,7 @@ TEST_CASE("who has just connected when accepting ends is served") {
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto idle = proxy.connect();
-    idle.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(idle.receive(ok.size()) == ok);
+    auto up = backend.serve_one(idle, get, ok);
     auto fresh = proxy.connect();
     proxy.drain();
     CHECK(idle.receive_rest().empty());

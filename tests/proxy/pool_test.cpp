@@ -29,11 +29,7 @@ TEST_CASE("a connection to the backend serves one client after the other") {
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto client = proxy.connect();
-    client.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(client.receive(ok.size()) == ok);
+    auto up = backend.serve_one(client, get, ok);
     for (int i = 0; i < 5; ++i) ask(proxy, up);
     ask(proxy, up, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n");
     ask(proxy, up, "HTTP/1.1 204 No Content\r\n\r\n");
@@ -47,11 +43,7 @@ TEST_CASE("a connection is used again whatever the answer's size, also one that 
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto client = proxy.connect();
-    client.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(client.receive(ok.size()) == ok);
+    auto up = backend.serve_one(client, get, ok);
     for (std::size_t size = 512; size <= 1 << 20; size *= 2) {
         const auto head = [](std::size_t length) {
             return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
@@ -91,11 +83,7 @@ TEST_CASE("a connection after a POST is used again by a GET") {
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto client = proxy.connect();
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
-    auto up = backend.accept();
-    up.receive_request();
-    up.send(ok);
-    CHECK(client.receive(ok.size()) == ok);
+    auto up = backend.serve_one(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", ok);
     ask(proxy, up);
     CHECK(backend.untouched());
 }
@@ -164,30 +152,18 @@ TEST_CASE("what comes unasked on a kept connection ends it") {
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto client = proxy.connect();
-    client.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(client.receive(ok.size()) == ok);
+    auto up = backend.serve_one(client, get, ok);
     SUBCASE("Puma's 408 before it closes") { up.send("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"); }
     SUBCASE("an end") { up.end_writing(); }
     CHECK(up.receive_rest().empty());
-    client.send(get);
-    auto fresh = backend.accept();
-    fresh.receive_head();
-    fresh.send(ok);
-    CHECK(client.receive(ok.size()) == ok);
+    auto fresh = backend.serve_one(client, get, ok);
 }
 
 TEST_CASE("a kept connection is closed after its idle time") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) { c.upstream.idle_timeout = 100ms; });
     auto client = proxy.connect();
-    client.send(get);
-    auto up = backend.accept();
-    up.receive_head();
-    up.send(ok);
-    CHECK(client.receive(ok.size()) == ok);
+    auto up = backend.serve_one(client, get, ok);
     CHECK(up.receive_rest().empty());
     client.send(get); // the client's own is still good
     auto fresh = backend.accept();
@@ -258,11 +234,7 @@ TEST_CASE("a request that Puma can't parse, and would answer late on a kept conn
     scripted_backend backend;
     sidecar_under_test proxy(backend);
     auto client = proxy.connect();
-    client.send(get);
-    auto kept = backend.accept();
-    kept.receive_head();
-    kept.send(ok);
-    CHECK(client.receive(ok.size()) == ok);
+    auto kept = backend.serve_one(client, get, ok);
     for (const auto& target : {"/?" + std::string(12'000, 'q'), "/" + std::string(9'000, 'p'), std::string("/a<b")}) {
         client.send("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n");
         auto fresh = backend.accept();
