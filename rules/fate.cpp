@@ -22,8 +22,9 @@ reply not_consistent() {
 // An empty value counts as none: the portal, logged out, sends an empty Authorization, and the backend's own 401 is
 // the answer to that.
 bool has_field(const request_view& request, std::string_view name) {
-    return std::any_of(request.fields.begin(), request.fields.end(),
-                       [&](const auto& field) { return !field.value.empty() && iequals(field.name, name); });
+    return std::any_of(request.fields.begin(), request.fields.end(), [&](const auto& field) {
+        return !field.value.empty() && iequals(field.name, name) && request.reaches_backend(field);
+    });
 }
 
 } // namespace

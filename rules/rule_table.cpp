@@ -48,19 +48,35 @@ private:
     std::vector<std::string> words_;
 };
 
+// As Puma names it to Rack: there `_` is `-`.
+bool is_override(std::string_view name) noexcept {
+    constexpr std::string_view override = "x-http-method-override";
+    return name.size() == override.size() && std::equal(name.begin(), name.end(), override.begin(), [](char a, char b) {
+               return (a == '_' ? '-' : ascii_lower(a)) == b;
+           });
+}
+
+// Puma takes spaces from the front of a value, and leaves tabs.
+bool begins_with_tab(const field_line& field) noexcept {
+    if (field.line.empty()) return false;
+    const auto* const begin = field.name.data() + field.name.size();
+    return std::find(begin, field.value.data(), '\t') != field.value.data();
+}
+
 // Rack::MethodOverride, which Rails puts in front: the methods it knows, in any case; others, and more than one, have
-// no effect, and the request is still a POST.
+// no effect, and the request is still a POST. (It also looks for `_method` in a form, which is not read here.)
 bool is_another_method(const request_view& request) noexcept {
     constexpr std::array<std::string_view, 8> others{"GET",     "HEAD",  "PUT",  "DELETE",
                                                      "OPTIONS", "PATCH", "LINK", "UNLINK"};
-    constexpr std::string_view name = "x-http-method-override";
     if (request.method != "POST") return false;
-    const auto* field = request.find(name);
-    if (!field) return false;
-    const auto lines = std::count_if(request.fields.begin(), request.fields.end(),
-                                     [&](const auto& one) { return iequals(one.name, name); });
-    return lines == 1 &&
-           std::any_of(others.begin(), others.end(), [&](auto one) { return iequals(one, field->value); });
+    const field_line* only = nullptr;
+    for (const auto& field : request.fields) {
+        if (!is_override(field.name) || !request.reaches_backend(field)) continue;
+        if (only) return false;
+        only = &field;
+    }
+    return only && !begins_with_tab(*only) &&
+           std::any_of(others.begin(), others.end(), [&](auto one) { return iequals(one, only->value); });
 }
 
 // Fills the schema as the rules name collections and members.

@@ -26,11 +26,20 @@ struct request_view {
     std::string_view method;            // case-sensitive
     std::string_view target;            // origin-form as sent: path and query, nothing decoded
     std::span<const field_line> fields; // in the order sent
+    // Names of fields that Connection ends here (RFC 9110 7.6.1): the backend will not see them, so no rule may count
+    // on them.
+    std::span<const std::string_view> nominated = {};
 
-    // The first field of this name, or nullptr.
+    bool reaches_backend(const field_line& field) const noexcept {
+        for (const auto name : nominated)
+            if (iequals(field.name, name)) return false;
+        return true;
+    }
+
+    // The first field of this name that the backend will see, or nullptr.
     const field_line* find(std::string_view name) const noexcept {
         for (const auto& field : fields)
-            if (iequals(field.name, name)) return &field;
+            if (iequals(field.name, name) && reaches_backend(field)) return &field;
         return nullptr;
     }
 };

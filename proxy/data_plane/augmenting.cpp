@@ -3,6 +3,7 @@
 
 #include "proxy/data_plane/worker_context.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace sidecar {
@@ -10,7 +11,8 @@ namespace sidecar {
 std::optional<unspliced> exchange::why_not_augmented() const noexcept {
     const auto& answer = state_->answer;
     if (answer.status != 200) return unspliced::not_200;
-    if (!is_json_media_type(answer.value_of(known_field::content_type))) return unspliced::not_json;
+    const auto types = std::count(answer.kinds.begin(), answer.kinds.end(), known_field::content_type);
+    if (types != 1 || !is_json_media_type(answer.value_of(known_field::content_type))) return unspliced::not_json;
     const auto coding = answer.value_of(known_field::content_encoding);
     if (!coding.empty() && !iequals(coding, "identity")) return unspliced::encoded;
     if (answer.body.how == body_framing::kind::length && answer.body.length > settings_->values.rules.augment_body_max)

@@ -89,6 +89,7 @@ private:
     void begin_answer();
     void pass_answer_head(const answer_changes&);
     void pass_body(std::string_view bytes);
+    void take_answer_back();
     void end_answer();
     void backend_ended(io);
     void fail(failure_cause);

@@ -79,7 +79,7 @@ struct request_head : message_head {
     bool odd_target = false; // with bytes that no URI has, but unambiguous
 
     bool is_idempotent() const noexcept; // RFC 9110 9.2.2
-    request_view view() const noexcept { return {method, path, fields}; }
+    request_view view() const noexcept { return {method, path, fields, nominated}; }
     void clear() noexcept;
 };
 

@@ -245,10 +245,18 @@ void exchange::pass_answer_head(const answer_changes& changes) {
 void exchange::pass_body(std::string_view bytes) {
     const auto used = answer_body_.follow(bytes, unchunk_ || overhear_ ? this : nullptr);
     if (!unchunk_) state_->to_client.add(bytes.substr(0, used));
-    if (answer_body_.failed() != body_reader::fault::none)
+    if (answer_body_.failed() != body_reader::fault::none) {
+        if (bytes_to_client_ == 0) take_answer_back();
         return fail({side::backend, 502, "the backend's chunked body is malformed"});
+    }
     if (used < bytes.size()) backend_reusable_ = false; // bytes that nobody asked for
     if (answer_body_.done()) end_answer();
+}
+
+// Nothing of it has gone out: the client can still be given another.
+void exchange::take_answer_back() {
+    state_->to_client.clear();
+    answer_stage_ = stage::awaiting_head;
 }
 
 // Before the client sees the end of it: what it teaches must be known by then.

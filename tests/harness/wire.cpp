@@ -159,6 +159,12 @@ message wire::receive_message(kind of_which) {
     return whole;
 }
 
+std::string wire::receive_502_or_rest() {
+    std::string head = receive_head();
+    if (head.starts_with("HTTP/1.1 502 ")) return head;
+    return head += receive_rest();
+}
+
 std::string wire::receive_rest() {
     auto until = clock::now() + patience;
     while (read_some(until, "the end")) {

@@ -53,6 +53,9 @@ public:
     message receive_message(kind);
     message receive_request() { return receive_message(kind::request); }
     message receive_answer() { return receive_message(kind::answer); }
+    // An answer that goes wrong: the sidecar's own 502 instead, if nothing of it had gone out, or what there is until
+    // the end.
+    std::string receive_502_or_rest();
     std::string receive_rest(); // until the other side ends; then `ended` says how
     // Reads and forgets until the end; how many bytes there were. For large bodies.
     std::size_t discard_rest();

@@ -86,6 +86,7 @@ TEST_CASE_FIXTURE(fixture, "what the gate lets pass") {
     check_passes(upload("not-a-uuid"));
     check_passes(upload(busy, "Content-Length: 2\r\n")); // the backend's own 401 comes first
     check_passes(upload(busy, "Authorization: t\r\nX-HTTP-Method-Override: GET\r\nContent-Length: 2\r\n"));
+    check_passes(upload(busy, "Authorization: t\r\nX_HTTP_METHOD_OVERRIDE: GET\r\nContent-Length: 2\r\n"));
     check_passes("GET /api/v1/projects/" + busy + "/uploads HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\n\r\n");
     check_passes("OPTIONS /api/v1/projects/" + busy +
                  "/uploads HTTP/1.1\r\nHost: a\r\nOrigin: http://o\r\nAccess-Control-Request-Method: POST\r\n\r\n");
@@ -93,6 +94,18 @@ TEST_CASE_FIXTURE(fixture, "what the gate lets pass") {
                  "/uploads/x HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\nContent-Length: 0\r\n\r\n");
     check_passes("POST /api/v1/projects/" + busy +
                  "/UPLOADS HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST_CASE_FIXTURE(fixture, "what the backend will not see, or not so, opens no gate") {
+    const std::string token = "Authorization: t\r\n", length = "Content-Length: 2\r\n";
+    CHECK(gated(upload(busy, token + "Connection: X-HTTP-Method-Override\r\nX-HTTP-Method-Override: GET\r\n" +
+                                 length)) == own_404());
+    CHECK(gated(upload(busy, token + "X-HTTP-Method-Override:\tGET\r\n" + length)) == own_404()); // Puma keeps the tab
+    CHECK(gated(upload(busy, token + "X-HTTP-Method-Override: \tGET\r\n" + length)) == own_404());
+    auto other = proxy.connect();
+    other.send(upload(busy, "Authorization: t\r\nConnection: Authorization\r\n" + length));
+    auto up = backend.accept(); // whose own 401 comes first
+    CHECK(up.receive_head().find("Authorization") == std::string::npos);
 }
 
 TEST_CASE_FIXTURE(fixture, "the gate opens when the project is ready, and closes again") {

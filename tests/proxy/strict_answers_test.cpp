@@ -59,13 +59,30 @@ TEST_CASE("an answer whose chunks go wrong never looks whole to the client") {
         auto up = backend.accept();
         up.receive_head();
         up.try_send(head + one.body);
-        const auto answer = client.receive_rest();
+        const auto answer = client.receive_502_or_rest();
         const auto context = shown(one.name + "\n  client: " + answer);
         if (status_of(answer) != 502) {
             CHECK_MESSAGE((head + one.body).starts_with(answer), context);
             CHECK_MESSAGE(answer.size() < head.size() + one.body.size(), context);
         }
         up.receive_rest();
+    }
+}
+
+TEST_CASE("chunks that go wrong before anything has gone out are a 502") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (const std::string body : {"zz\r\n", "5\r\nabcde\r\nzz\r\n", "5\r\nabcdeXX"}) {
+        auto client = proxy.connect();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        auto up = backend.accept();
+        up.receive_head();
+        up.send(head + body); // one segment
+        CHECK(status_of(client.receive_answer().head) == 502);
+        up.receive_rest();
+        client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+        CHECK(backend.accept().receive_head().starts_with("GET /next "));
     }
 }
 
