@@ -31,6 +31,7 @@ struct settings {
     std::size_t connections_max = 0;                // per worker, resolved from `auto`
     std::size_t upstream_connections_max = 0;       // per worker
     std::size_t upstream_idle_max = 0;              // per worker
+    std::size_t pipes_max = 0;                      // per worker
 };
 
 // Where workers put what passing answers teach, and the poll puts documents. One readiness is published for all.

@@ -169,7 +169,8 @@ struct drain_config {
 
 struct config {
     listen_config listen;
-    unsigned workers = 0; // 0: auto, from the CPU quota of the cgroup
+    unsigned workers = 0;        // 0: auto, from the CPU quota of the cgroup
+    std::size_t pipes_max = 128; // over all workers: large bodies under way within the kernel
     downstream_config downstream;
     upstream_config upstream;
     status_config status;

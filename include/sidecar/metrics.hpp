@@ -85,6 +85,8 @@ struct worker_metrics {
     counter upstream_failures; // closed, reset or sent rubbish
     counter client_aborts;
     counter bytes_from_clients, bytes_to_clients;
+    counter bytes_spliced; // of bodies, either way: moved within the kernel
+    counter pipes_used_up; // reads that were copied, as no pipe was left
     counter learned;
     std::array<counter, limit_kinds> limits_hit;
     histogram upstream_response; // from the request's last byte sent to the answer's first

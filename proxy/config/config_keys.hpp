@@ -195,6 +195,7 @@ void keys(Visitor& v, config& c) {
     v.section("forward", c.forward);
     v.section("downstream", c.downstream);
     v.count("workers", c.workers, {1, 1'024}, automatic::yes);
+    v.count("max_pipes", c.pipes_max, {0, 65'536});
     v.section("admin", c.admin);
     v.section("log", c.log);
     v.section("drain", c.drain);

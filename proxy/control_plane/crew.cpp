@@ -13,13 +13,14 @@
 namespace sidecar {
 namespace {
 
-// Signals are the control thread's: a worker's epoll_wait need not be interrupted by them.
+// Signals are the control thread's: a worker's epoll_wait need not be interrupted by them. SIGPIPE is for nobody:
+// splice(2) raises it, as it has no MSG_NOSIGNAL.
 class signals_blocked {
 public:
     signals_blocked() {
         sigset_t block;
         ::sigemptyset(&block);
-        for (const int each : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&block, each);
+        for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::sigaddset(&block, each);
         ::pthread_sigmask(SIG_BLOCK, &block, &before_);
     }
     ~signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }

@@ -62,16 +62,11 @@ body_reader::body_reader(body_framing framing, limits bounds) noexcept : limits_
 std::size_t body_reader::follow(std::string_view bytes, payload_sink* sink) {
     std::size_t at = 0;
     while (at < bytes.size() && state_ != state::done && fault_ == fault::none) {
-        if (state_ == state::length || state_ == state::chunk_data || state_ == state::until_close) {
-            const auto rest = bytes.size() - at;
-            const auto n =
-                state_ == state::until_close ? rest : static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest));
+        if (const auto ahead = payload_ahead()) {
+            const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(ahead, bytes.size() - at));
             if (sink) sink->payload(bytes.substr(at, n));
             at += n;
-            payload_bytes_ += n;
-            if (state_ == state::until_close) break;
-            left_ -= n;
-            if (left_ == 0) state_ = state_ == state::length ? state::done : state::chunk_data_cr;
+            skip(n);
             continue;
         }
         const bool in_trailer = state_ >= state::trailer_name && state_ <= state::trailer_lf;
@@ -81,6 +76,19 @@ std::size_t body_reader::follow(std::string_view bytes, payload_sink* sink) {
         ++at;
     }
     return at;
+}
+
+std::uint64_t body_reader::payload_ahead() const noexcept {
+    if (fault_ != fault::none) return 0;
+    if (state_ == state::until_close) return std::numeric_limits<std::uint64_t>::max();
+    return state_ == state::length || state_ == state::chunk_data ? left_ : 0;
+}
+
+void body_reader::skip(std::uint64_t payload) noexcept {
+    payload_bytes_ += payload;
+    if (state_ == state::until_close) return;
+    left_ -= payload;
+    if (left_ == 0) state_ = state_ == state::length ? state::done : state::chunk_data_cr;
 }
 
 bool body_reader::step(char c) {

@@ -39,6 +39,11 @@ public:
     // before it).
     std::size_t follow(std::string_view bytes, payload_sink* = nullptr);
 
+    // How many of the next bytes are payload, whatever they are. 0: the next one is framing, or not the body's.
+    std::uint64_t payload_ahead() const noexcept;
+    // So many of them have passed unseen; no more than payload_ahead().
+    void skip(std::uint64_t payload) noexcept;
+
     bool done() const noexcept { return state_ == state::done; }
     fault failed() const noexcept { return fault_; }
     bool until_close() const noexcept { return state_ == state::until_close; }

@@ -1,5 +1,6 @@
 #include "proxy/data_plane/connection.hpp"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,15 +55,11 @@ void connection::on_event(std::uint32_t events) {
     if (owner_) owner_->on_event(events);
 }
 
-io_result connection::read(std::span<char> into) noexcept {
+template <class Receive>
+io_result connection::read_by(const Receive& receive) noexcept {
     for (;;) {
-        const auto n = receive(descriptor_, into.data(), into.size(), 0);
-        if (n > 0) {
-            // A short read has emptied the socket; what comes later brings an event. An end that was told of already
-            // would not be told of again.
-            if (static_cast<std::size_t>(n) < into.size() && !end_seen_) readable_ = false;
-            return {io::done, static_cast<std::size_t>(n), 0};
-        }
+        const auto n = receive();
+        if (n > 0) return {io::done, static_cast<std::size_t>(n), 0};
         if (n == 0) {
             readable_ = true;
             end_seen_ = true;
@@ -76,6 +73,23 @@ io_result connection::read(std::span<char> into) noexcept {
         error_seen_ = true;
         return {io::error, 0, errno};
     }
+}
+
+io_result connection::read(std::span<char> into) noexcept {
+    const auto read = read_by([&] { return receive(descriptor_, into.data(), into.size(), 0); });
+    // A short read has emptied the socket; what comes later brings an event. An end that was told of already
+    // would not be told of again.
+    if (read.status == io::done && read.bytes < into.size() && !end_seen_) readable_ = false;
+    return read;
+}
+
+io_result connection::read(pipe_buffer& into, std::size_t at_most) noexcept {
+    // Fewer bytes than asked for may be all that the pipe's slots take: only EAGAIN says that the socket is empty.
+    const auto read = read_by([&] {
+        return ::splice(descriptor_, nullptr, into.write_end(), nullptr, at_most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    });
+    into.commit(read.bytes);
+    return read;
 }
 
 template <class Send>
@@ -100,6 +114,17 @@ io_result connection::write_by(const Send& send, std::size_t offered) noexcept {
 
 io_result connection::write(std::string_view from) noexcept {
     return write_by([&] { return sidecar::send(descriptor_, from); }, from.size());
+}
+
+io_result connection::write(pipe_buffer& from) noexcept {
+    const auto written = write_by(
+        [&] {
+            return ::splice(from.read_end(), nullptr, descriptor_, nullptr, from.size(),
+                            SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        },
+        from.size());
+    from.consume(written.bytes);
+    return written;
 }
 
 io_result connection::write(std::span<const iovec> from) noexcept {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "proxy/data_plane/event_loop.hpp"
+#include "proxy/data_plane/pipe_buffer.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -42,6 +43,9 @@ public:
     io_result read(std::span<char> into) noexcept;
     io_result write(std::span<const iovec> from) noexcept;
     io_result write(std::string_view from) noexcept; // the cheaper call
+    // Within the kernel. `into` is empty and has a pipe. May raise SIGPIPE, which a worker's thread has blocked.
+    io_result read(pipe_buffer& into, std::size_t at_most) noexcept;
+    io_result write(pipe_buffer& from) noexcept;
 
     bool may_read() const noexcept { return readable_; }
     bool may_write() const noexcept { return writable_; }
@@ -58,6 +62,8 @@ public:
     void reset() noexcept; // RST: the peer must not take what it got for the whole
 
 private:
+    template <class Receive>
+    io_result read_by(const Receive&) noexcept;
     template <class Send>
     io_result write_by(const Send&, std::size_t offered) noexcept;
     void on_event(std::uint32_t epoll_events) override;

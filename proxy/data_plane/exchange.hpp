@@ -18,7 +18,11 @@ namespace sidecar {
 
 // The memory of an exchange; kept by the worker and used again.
 struct exchange_state {
-    explicit exchange_state(buffer_pool& pool) : from_client(pool), from_backend(pool) {}
+    exchange_state(buffer_pool& buffers, pipe_pool& pipes)
+        : to_backend(pipes),
+          to_client(pipes),
+          from_client(buffers),
+          from_backend(buffers) {}
     void clear();
 
     request_head request;
@@ -84,6 +88,8 @@ private:
     bool step_down();
     bool flush_to_client();
     bool read_answer_from_backend();
+    std::optional<io_result> pass_unseen(connection& from, body_reader&, buffer& unused, outbox& to);
+    static std::span<char> space_for_body(buffer&, bool large);
     void take_answer_heads();
     void pass_interim();
     void begin_answer();

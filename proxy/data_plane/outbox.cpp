@@ -1,5 +1,6 @@
 #include "proxy/data_plane/outbox.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sidecar {
@@ -48,7 +49,19 @@ void outbox::add_own(std::initializer_list<std::string_view> parts) {
     add(std::string_view(to).substr(at));
 }
 
+std::optional<io_result> outbox::pass_from(connection& from, std::uint64_t at_most, std::size_t pipes_max) noexcept {
+    if (!piped_.reserve(pipes_max)) return std::nullopt;
+    const auto read = from.read(piped_, std::min<std::uint64_t>(at_most, pipe_pool::bytes_max));
+    if (piped_.empty()) piped_.release();
+    return read;
+}
+
 io_result outbox::flush(connection& to) noexcept {
+    if (!piped_.empty()) {
+        const auto written = to.write(piped_);
+        if (piped_.empty()) piped_.release();
+        return written;
+    }
     const auto written = write_together(to, {pieces_.data() + next_, pieces_.size() - next_});
     auto left = written.bytes;
     while (left > 0) {
@@ -77,6 +90,7 @@ void outbox::clear() noexcept {
     next_ = 0;
     own_.clear();
     more_.clear();
+    piped_.release();
 }
 
 } // namespace sidecar

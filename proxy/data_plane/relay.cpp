@@ -8,8 +8,9 @@
 namespace sidecar {
 
 namespace {
-constexpr int rounds_in_a_row = 16;             // then other connections have their turn
-constexpr std::size_t interim_answers_max = 64; // 1xx before one final answer
+constexpr int rounds_in_a_row = 16;               // then other connections have their turn
+constexpr std::size_t interim_answers_max = 64;   // 1xx before one final answer
+constexpr std::uint64_t worth_a_pipe = 32 * 1024; // fewer bytes are sooner copied
 } // namespace
 
 task<> exchange::relay() {
@@ -72,26 +73,52 @@ bool exchange::step_up() {
     return read_body_from_client() || moved;
 }
 
+// A large body's bytes, of which nobody here needs to see one, stay in the kernel. Nothing: they are to be read.
+std::optional<io_result> exchange::pass_unseen(connection& from, body_reader& body, buffer& unused, outbox& to) {
+    if (body.payload_ahead() < worth_a_pipe || settings_->pipes_max == 0 || !context_.pipes.allowed())
+        return std::nullopt;
+    const auto passed = to.pass_from(from, body.payload_ahead(), settings_->pipes_max);
+    if (!passed) {
+        context_.metrics.pipes_used_up.add();
+        return std::nullopt;
+    }
+    body.skip(passed->bytes);
+    context_.metrics.bytes_spliced.add(passed->bytes);
+    unused.release();
+    return passed;
+}
+
+// Where the next bytes of a body go, in place of the last ones.
+std::span<char> exchange::space_for_body(buffer& in, bool large) {
+    const auto wanted = large ? buffer_pool::large_bytes : buffer_pool::small_bytes;
+    in.consume(in.data().size());
+    if (in.capacity() < wanted) in.release();
+    in.reserve(wanted);
+    return in.space();
+}
+
 bool exchange::read_body_from_client() {
     if (!client_.may_read()) return false;
     auto& in = state_->from_client;
-    in.consume(in.data().size());
-    const auto wanted = large_reads_up_ ? buffer_pool::large_bytes : buffer_pool::small_bytes;
-    if (in.capacity() < wanted) in.release();
-    in.reserve(wanted);
-    auto space = in.space();
-    if (const auto left = request_body_.bytes_left_by_length(); left && left < space.size())
-        space = space.first(static_cast<std::size_t>(left));
-    const auto read = client_.read(space);
+    std::optional<io_result> unseen;
+    std::span<char> space;
+    if (large_reads_up_) unseen = pass_unseen(client_, request_body_, in, state_->to_backend);
+    if (!unseen) {
+        space = space_for_body(in, large_reads_up_);
+        if (const auto left = request_body_.bytes_left_by_length(); left && left < space.size())
+            space = space.first(static_cast<std::size_t>(left));
+    }
+    const auto read = unseen ? *unseen : client_.read(space);
     if (read.status == io::again) return false;
     if (read.status != io::done) {
         fail({side::client, 0, "client gone within the request's body"});
         return true;
     }
-    in.commit(read.bytes);
     bytes_from_client_ += read.bytes;
-    large_reads_up_ = read.bytes == space.size();
     up_progress_ = context_.loop.now();
+    large_reads_up_ = unseen ? read.bytes >= buffer_pool::small_bytes : read.bytes == space.size();
+    if (unseen) return true;
+    in.commit(read.bytes);
     const auto used = request_body_.follow(in.data());
     state_->to_backend.add(in.data().substr(0, used));
     if (const auto fault = request_body_.failed(); fault != body_reader::fault::none) {
@@ -128,24 +155,30 @@ bool exchange::flush_to_client() {
 bool exchange::read_answer_from_backend() {
     if (!backend_->link.may_read()) return false;
     auto& in = state_->from_backend;
-    if (answer_stage_ == stage::passing) {
-        in.consume(in.data().size());
-        const auto wanted = large_reads_down_ ? buffer_pool::large_bytes : buffer_pool::small_bytes;
-        if (in.capacity() < wanted) in.release();
-        in.reserve(wanted);
-    } else if (in.space().empty()) {
-        in.reserve(in.data().size() + std::max(in.data().size(), buffer_pool::small_bytes));
+    const bool passing = answer_stage_ == stage::passing;
+    std::optional<io_result> unseen;
+    std::span<char> space;
+    if (passing && large_reads_down_ && !unchunk_ && !overhear_)
+        unseen = pass_unseen(backend_->link, answer_body_, in, state_->to_client);
+    if (!unseen && passing) {
+        space = space_for_body(in, large_reads_down_);
+    } else if (!unseen) {
+        if (in.space().empty()) in.reserve(in.data().size() + std::max(in.data().size(), buffer_pool::small_bytes));
+        space = in.space();
     }
-    const auto space = in.space();
-    const auto read = backend_->link.read(space);
+    const auto read = unseen ? *unseen : backend_->link.read(space);
     if (read.status == io::again) return false;
     if (read.status != io::done) {
         backend_ended(read.status);
         return true;
     }
-    in.commit(read.bytes);
-    large_reads_down_ = read.bytes == space.size();
     down_progress_ = context_.loop.now();
+    large_reads_down_ = unseen ? read.bytes >= buffer_pool::small_bytes : read.bytes == space.size();
+    if (unseen) {
+        if (answer_body_.done()) end_answer();
+        return true;
+    }
+    in.commit(read.bytes);
     if (!any_answer_bytes_) answered_at_ = down_progress_;
     any_answer_bytes_ = true;
     const auto fresh = in.data().substr(in.data().size() - read.bytes);
@@ -200,7 +233,7 @@ void exchange::take_answer_heads() {
 void exchange::pass_interim() {
     if (state_->request.minor_version == 0) return; // RFC 9110 15.2: not to an HTTP/1.0 client
     if (state_->answer.status == 100) continued_ = true;
-    outbox lines;
+    outbox lines(context_.pipes);
     answer_changes changes;
     forward_head(state_->answer, changes, lines);
     state_->to_client.add_own(lines.joined()); // the buffer goes on to the next head

@@ -69,7 +69,7 @@ std::string worker_context::new_request_id() {
 }
 
 std::unique_ptr<exchange_state> worker_context::take_state() {
-    if (states_.empty()) return std::make_unique<exchange_state>(buffers);
+    if (states_.empty()) return std::make_unique<exchange_state>(buffers, pipes);
     auto state = std::move(states_.back());
     states_.pop_back();
     return state;

@@ -3,6 +3,7 @@
 
 #include "proxy/data_plane/buffer.hpp"
 #include "proxy/data_plane/event_loop.hpp"
+#include "proxy/data_plane/pipe_buffer.hpp"
 #include "proxy/data_plane/upstream.hpp"
 #include "proxy/shared.hpp"
 #include "sidecar/metrics.hpp"
@@ -41,6 +42,7 @@ public:
     event_loop loop;
     worker_metrics metrics;
     buffer_pool buffers;
+    pipe_pool pipes;
     upstream backend;
     shared& common;
     std::shared_ptr<log::queue> access_log;

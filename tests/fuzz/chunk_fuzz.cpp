@@ -1,6 +1,8 @@
-// The chunk reader: bytes that come whole or one by one mean the same; payload and framing add up.
+// The chunk reader: bytes that come whole or one by one mean the same, also if payload passes unseen; payload and
+// framing add up.
 #include "proxy/data_plane/body_framing.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -40,5 +42,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     expect(slow.failed() == whole.failed());
     expect(one_by_one.body == at_once.body);
     expect(one_by_one.trailers == at_once.trailers);
+
+    sidecar::body_reader blind(framing, limits);
+    std::size_t blindly_used = 0;
+    while (blindly_used < size) {
+        const auto rest = bytes.substr(blindly_used);
+        // In two pieces, where there is more than one byte.
+        const auto ahead = std::min<std::uint64_t>(blind.payload_ahead(), rest.size());
+        const auto unseen = (ahead + 1) / 2;
+        if (unseen > 0)
+            blind.skip(unseen);
+        else if (blind.follow(rest.substr(0, 1)) == 0)
+            break;
+        blindly_used += unseen > 0 ? unseen : 1;
+    }
+    expect(blindly_used == used);
+    expect(blind.done() == whole.done());
+    expect(blind.failed() == whole.failed());
+    expect(blind.payload_bytes() == whole.payload_bytes());
     return 0;
 }

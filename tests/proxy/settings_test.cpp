@@ -23,10 +23,11 @@ bool is_hidden(const config& values, circumstances now) {
 
 TEST_CASE("connections that are left to us follow the descriptors, two for each client, shared among the workers") {
     const auto made = make_settings(
-        config{}, {.workers = 2, .descriptors = 20'160, .upstream_addresses = {}, .status_addresses = {}});
-    CHECK(made->connections_max == 5'000);
+        config{}, {.workers = 2, .descriptors = 20'416, .upstream_addresses = {}, .status_addresses = {}});
+    CHECK(made->connections_max == 5'000); // 160 descriptors are kept back, and two for each pipe
     CHECK(made->upstream_connections_max == 5'000);
     CHECK(made->upstream_idle_max == 128);
+    CHECK(made->pipes_max == 64);
 }
 
 TEST_CASE("configured connections are shared among the workers, rounded up") {

@@ -45,7 +45,10 @@ std::size_t body_size(dice& d) {
 string chunked(dice& d, const string& payload) {
     string out;
     for (std::size_t at = 0; at < payload.size();) {
-        const auto n = std::min<std::size_t>(1 + d.below(d.one_in(4) ? 20'000 : 400), payload.size() - at);
+        const auto n = std::min<std::size_t>(1 + d.below(d.one_in(8)   ? 100'000
+                                                         : d.one_in(4) ? 20'000
+                                                                       : 400),
+                                             payload.size() - at);
         out += hex(n);
         if (d.one_in(5)) out += ";ext=\"a\\\"b;\"";
         out += "\r\n" + payload.substr(at, n) + "\r\n";
