@@ -1,5 +1,6 @@
 #include "proxy/data_plane/body_framing.hpp"
 
+#include "proxy/http/token.hpp"
 #include "sidecar/message.hpp"
 
 #include <algorithm>
@@ -14,12 +15,6 @@ int hex_digit(char c) noexcept {
     const char lower = ascii_lower(c);
     if (lower >= 'a' && lower <= 'f') return lower - 'a' + 10;
     return -1;
-}
-
-// RFC 9110 5.6.2.
-bool is_token_char(char c) noexcept {
-    if ((c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z')) return true;
-    return c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
 bool is_text_char(char c) noexcept { // HTAB, SP, VCHAR, obs-text

@@ -1,124 +1,20 @@
 #include "proxy/data_plane/message_head.hpp"
 
+#include "proxy/data_plane/head_lines.hpp"
 #include "proxy/http/host.hpp"
-
-#include <boost/beast/http/basic_parser.hpp>
+#include "proxy/http/token.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
-#include <string>
 
 namespace sidecar {
 
-namespace http = boost::beast::http;
-
 namespace {
-
-known_field known(http::field name) noexcept {
-    switch (name) {
-    case http::field::host:
-        return known_field::host;
-    case http::field::connection:
-        return known_field::connection;
-    case http::field::keep_alive:
-        return known_field::keep_alive;
-    case http::field::proxy_connection:
-        return known_field::proxy_connection;
-    case http::field::te:
-        return known_field::te;
-    case http::field::transfer_encoding:
-        return known_field::transfer_encoding;
-    case http::field::content_length:
-        return known_field::content_length;
-    case http::field::upgrade:
-        return known_field::upgrade;
-    case http::field::expect:
-        return known_field::expect;
-    case http::field::trailer:
-        return known_field::trailer;
-    case http::field::accept_encoding:
-        return known_field::accept_encoding;
-    case http::field::content_type:
-        return known_field::content_type;
-    case http::field::content_encoding:
-        return known_field::content_encoding;
-    case http::field::etag:
-        return known_field::etag;
-    case http::field::last_modified:
-        return known_field::last_modified;
-    case http::field::origin:
-        return known_field::origin;
-    default:
-        return known_field::other;
-    }
-}
-
-// Beast's parser, told of each part of the head. It is given whole heads only, so views into them stay valid.
-template <bool is_request>
-class head_parser : public http::basic_parser<is_request> {
-public:
-    explicit head_parser(message_head& into) : into_(into) {
-        this->header_limit(std::numeric_limits<std::uint32_t>::max()); // ours bite before
-        this->body_limit(boost::none);
-        this->eager(false);
-    }
-
-    std::string_view method, target, reason;
-    int status = 0;
-
-private:
-    using error_code = boost::beast::error_code;
-    using view = boost::beast::string_view;
-
-    static std::string_view std_view(view text) noexcept { return {text.data(), text.size()}; }
-
-    void on_request_impl(http::verb, view verb, view uri, int version, error_code&) override {
-        method = std_view(verb);
-        target = std_view(uri);
-        into_.minor_version = version == 10 ? 0 : 1;
-    }
-    void on_response_impl(int code, view phrase, int version, error_code&) override {
-        status = code;
-        reason = std_view(phrase);
-        into_.minor_version = version == 10 ? 0 : 1;
-    }
-    void on_field_impl(http::field name, view spelled, view value, error_code&) override {
-        into_.fields.push_back({std_view(spelled), std_view(value), {}});
-        into_.kinds.push_back(known(name));
-    }
-    void on_header_impl(error_code&) override {}
-    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-    std::size_t on_body_impl(view, error_code&) override { return 0; }
-    void on_chunk_header_impl(std::uint64_t, view, error_code&) override {}
-    std::size_t on_chunk_body_impl(std::uint64_t, view, error_code&) override { return 0; }
-    void on_finish_impl(error_code&) override {}
-
-    message_head& into_;
-};
 
 head_status malformed(message_head& head, const char* complaint) noexcept {
     head.complaint = complaint;
     return head_status::malformed;
-}
-
-// Each field must stand on one line of its own: its name at the line's beginning, one line end at its end. Folded
-// lines, which Beast joins in memory of its own, do not.
-bool find_lines(message_head& head) noexcept {
-    const char* const end = head.bytes.data() + head.bytes.size() - 2; // where the empty line begins
-    const char* expected = head.bytes.data() + head.start_line.size();
-    for (std::size_t i = 0; i < head.fields.size(); ++i) {
-        auto& field = head.fields[i];
-        const char* const begin = field.name.data();
-        const char* const next = i + 1 < head.fields.size() ? head.fields[i + 1].name.data() : end;
-        if (begin != expected || next <= begin || next > end) return false;
-        field.line = {begin, static_cast<std::size_t>(next - begin)};
-        if (field.line.find('\n') != field.line.size() - 1) return false;
-        // An empty value has no place of its own in the bytes.
-        if (field.value.empty()) field.value = field.line.substr(field.name.size() + 1, 0);
-        if (field.value.data() < begin || field.value.data() + field.value.size() > next) return false;
-        expected = next;
-    }
-    return expected == end;
 }
 
 constexpr std::string_view trim(std::string_view text) noexcept {
@@ -127,11 +23,13 @@ constexpr std::string_view trim(std::string_view text) noexcept {
     return text;
 }
 
-void read_connection(std::string_view value, message_head& head) {
+// False: it is no list of tokens, and nobody can tell which fields it ends here.
+bool read_connection(std::string_view value, message_head& head) {
     while (!value.empty()) {
         const auto comma = value.find(',');
         const auto option = trim(value.substr(0, comma));
         value = comma == std::string_view::npos ? std::string_view{} : value.substr(comma + 1);
+        if (!std::all_of(option.begin(), option.end(), is_token_char)) return false;
         if (option.empty()) continue;
         if (iequals(option, "close"))
             head.connection_close = true;
@@ -143,6 +41,7 @@ void read_connection(std::string_view value, message_head& head) {
                  !iequals(option, "host"))
             head.nominated.push_back(option);
     }
+    return true;
 }
 
 bool read_length(std::string_view digits, std::uint64_t& length) noexcept {
@@ -172,7 +71,7 @@ head_status read_framing(message_head& head, bool& has_length, bool& has_coding)
             has_coding = true;
             break;
         case known_field::connection:
-            read_connection(field.value, head);
+            if (!read_connection(field.value, head)) return malformed(head, "bad Connection");
             break;
         case known_field::other:
             // Servers behind CGI-like names take these for the real ones (CVE-2024-45614).
@@ -202,29 +101,19 @@ head_status find_end(std::string_view bytes, std::size_t& from, const head_limit
     return head_status::need_more;
 }
 
-// Some backends leave out the blank before an absent reason phrase; Beast does not take that.
-bool lacks_blank(std::string_view start_line) noexcept {
-    return start_line.size() == sizeof "HTTP/1.1 200\r\n" - 1 && start_line.starts_with("HTTP/1.");
-}
-
-template <bool is_request>
-head_status parse(head_parser<is_request>& parser, std::string_view bytes, message_head& head,
-                  const head_limits& limits) {
-    head.bytes = bytes;
-    head.start_line = bytes.substr(0, bytes.find('\n') + 1);
-    boost::beast::error_code error;
-    if (!is_request && lacks_blank(head.start_line)) {
-        std::string with_blank(head.start_line);
-        with_blank.insert(with_blank.size() - 2, 1, ' ');
-        parser.put(boost::asio::const_buffer(with_blank.data(), with_blank.size()), error);
-        if (error == http::error::need_more) error = {};
-        bytes.remove_prefix(head.start_line.size());
+// A head that came whole is read at once. One that comes in pieces is searched for its end first, each byte once; and
+// only whole ones are judged, so that it does not matter how they came.
+template <class Head>
+head_status read_whole(std::string_view bytes, std::size_t& from, const head_limits& limits, Head& into) {
+    into.clear();
+    if (from == 0) {
+        const auto read = read_lines(bytes, limits.header_fields_max, into);
+        if (read == head_status::complete && into.bytes.size() <= limits.header_bytes_max) return read;
     }
-    if (!error) parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
-    if (head.fields.size() > limits.header_fields_max) return head_status::too_many_fields;
-    if (error || !parser.is_header_done()) return malformed(head, "bad start line or field");
-    if (!find_lines(head)) return malformed(head, "a folded line");
-    return head_status::complete;
+    std::size_t size = 0;
+    if (const auto found = find_end(bytes, from, limits, size); found != head_status::complete) return found;
+    into.clear();
+    return read_lines(bytes.substr(0, size), limits.header_fields_max, into);
 }
 
 head_status check_host(request_head& head) noexcept {
@@ -238,19 +127,26 @@ head_status check_host(request_head& head) noexcept {
     return is_host(host->value) ? head_status::complete : malformed(head, "bad Host");
 }
 
-// RFC 3986 has no place for these; browsers and servers take them all the same.
-constexpr bool is_no_uri_char(char c) noexcept {
-    return c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' || (c >= '{' && c <= '}');
-}
+// What a byte is in a target: as any, odd, or refused. To be ORed together.
+constexpr std::uint8_t odd = 1;
+constexpr std::uint8_t refused = 2;
+
+constexpr auto target_chars = [] {
+    std::array<std::uint8_t, 256> kinds{};
+    for (unsigned c = 0; c < kinds.size(); ++c)
+        if (c <= ' ' || c >= 0x7f || c == '#') kinds[c] = refused;
+    // RFC 3986 has no place for these; browsers and servers take them all the same.
+    for (const unsigned char c : std::string_view("\"<>\\^`{|}")) kinds[c] = odd;
+    return kinds;
+}();
 
 // RFC 9112 3.2: origin form, absolute form, or `*` for OPTIONS.
 head_status check_target(request_head& head) noexcept {
     if (head.method == "CONNECT") return malformed(head, "CONNECT");
-    for (const char c : head.target) {
-        if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '#')
-            return malformed(head, "a target that is no URI");
-        if (is_no_uri_char(c)) head.odd_target = true;
-    }
+    unsigned seen = 0;
+    for (const unsigned char c : head.target) seen |= target_chars[c];
+    if (seen & refused) return malformed(head, "a target that is no URI");
+    head.odd_target = (seen & odd) != 0;
     head.path = head.target;
     if (head.target.front() == '/') return head_status::complete;
     if (head.target == "*") return head.method == "OPTIONS" ? head_status::complete : malformed(head, "bad target");
@@ -284,23 +180,14 @@ head_status read_request_head(std::string_view bytes, std::size_t& from, const h
     while (bytes.substr(blank).starts_with("\r\n")) blank += 2;
     if (blank >= limits.header_bytes_max) return head_status::header_too_large;
     const auto line = bytes.substr(blank);
-    std::size_t size = 0;
-    const auto found = find_end(line, from, limits, size);
-    if (found != head_status::complete) {
+    const auto read = read_whole(line, from, limits, into);
+    if (read == head_status::need_more || read == head_status::header_too_large) {
         // A request line without end is a target too long before it is a header too large.
         const bool line_ended = line.substr(0, limits.target_bytes_max + 32).find('\n') != std::string_view::npos;
-        return !line_ended && line.size() > limits.target_bytes_max + 32 ? head_status::target_too_long : found;
+        return !line_ended && line.size() > limits.target_bytes_max + 32 ? head_status::target_too_long : read;
     }
-
-    into.clear();
-    head_parser<true> parser(into);
-    const auto parsed = parse(parser, line.substr(0, size), into, limits);
-    // The blank lines are left out of what goes on, and consumed with it.
-    into.method = parser.method;
-    into.target = parser.target;
     if (into.target.size() > limits.target_bytes_max) return head_status::target_too_long;
-    if (parsed != head_status::complete) return parsed;
-    if (into.target.empty()) return malformed(into, "no target");
+    if (read != head_status::complete) return read;
     if (const auto target = check_target(into); target != head_status::complete) return target;
     if (const auto host = check_host(into); host != head_status::complete) return host;
     bool has_length = false;
@@ -318,15 +205,7 @@ head_status read_request_head(std::string_view bytes, std::size_t& from, const h
 
 head_status read_answer_head(std::string_view bytes, std::size_t& from, const head_limits& limits, bool to_head,
                              answer_head& into) {
-    std::size_t size = 0;
-    if (const auto found = find_end(bytes, from, limits, size); found != head_status::complete) return found;
-    into.clear();
-    head_parser<false> parser(into);
-    if (to_head) parser.skip(true);
-    if (const auto parsed = parse(parser, bytes.substr(0, size), into, limits); parsed != head_status::complete)
-        return parsed;
-    into.status = parser.status;
-    into.reason = parser.reason;
+    if (const auto read = read_whole(bytes, from, limits, into); read != head_status::complete) return read;
     if (into.status < 100 || into.status > 599) return malformed(into, "a status code outside 100-599");
     bool has_length = false;
     bool has_coding = false;

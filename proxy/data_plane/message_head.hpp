@@ -1,5 +1,5 @@
-// Reads the head of a request or an answer with Beast's parser, and more strictly than it: since the original bytes
-// travel on, whatever two readers could take differently is refused (RFC 9112, SPEC 2.2). No I/O.
+// Reads the head of a request or an answer. Since the original bytes travel on, whatever two readers could take
+// differently is refused (RFC 9112, SPEC 2.2). No I/O.
 #pragma once
 
 #include "proxy/data_plane/body_framing.hpp"

@@ -183,6 +183,7 @@ std::vector<hostile_request> hostile_lines() {
         {"a fold before the first field", "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
         {"a blank first line", "GET / HTTP/1.1\r\n \r\nHost: a\r\n\r\n"},
         {"a blank before the colon", with("A : b\r\n")},
+        {"a Connection that is no list", with("Connection: x-a x-b\r\n")},
         {"a tab before the colon", with("A\t: b\r\n")},
         {"no colon", with("A\r\n")},
         {"no name", with(": b\r\n")},
