@@ -2,8 +2,10 @@
 #include "sidecar/augment.hpp"
 
 #include "sidecar/message.hpp"
+#include "sidecar/token.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace sidecar {
@@ -11,15 +13,8 @@ namespace {
 
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
 
-constexpr bool is_alphanumeric(char c) noexcept {
-    const char lower = ascii_lower(c);
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
-}
-
 constexpr bool is_token(std::string_view text) noexcept {
-    constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(),
-                                        [&](char c) { return is_alphanumeric(c) || others.find(c) != others.npos; });
+    return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
 }
 
 constexpr std::string_view without_blanks(std::string_view text) noexcept {
@@ -71,8 +66,11 @@ std::uint64_t digest(std::string_view text) noexcept {
     return hash;
 }
 
-void append_hex(std::string& to, std::uint64_t number) {
-    for (int shift = 60; shift >= 0; shift -= 4) to += "0123456789abcdef"[number >> shift & 0xF];
+std::array<char, 16> hex(std::uint64_t number) noexcept {
+    std::array<char, 16> digits{};
+    for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, number >>= 4)
+        *digit = "0123456789abcdef"[number & 0xF];
+    return digits;
 }
 
 } // namespace
@@ -91,10 +89,11 @@ bool is_json_media_type(std::string_view content_type) noexcept {
 std::optional<std::string> augmented_etag(std::string_view backends, std::string_view spliced_text) {
     const auto tag = read_entity_tag(backends);
     if (!tag) return std::nullopt;
-    std::string etag(tag->weak ? "W/\"" : "\"");
-    etag.append(tag->opaque).append("-info-");
-    append_hex(etag, digest(spliced_text));
-    return etag += '"';
+    const auto of_text = hex(digest(spliced_text));
+    std::string etag;
+    etag.reserve(tag->opaque.size() + 32);
+    etag.append(tag->weak ? "W/\"" : "\"").append(tag->opaque).append("-info-");
+    return etag.append(of_text.data(), of_text.size()) += '"';
 }
 
 bool if_none_match(std::string_view field_value, std::string_view etag) noexcept {

@@ -3,6 +3,8 @@
 
 #include "rules/json_reader.hpp"
 
+#include <initializer_list>
+
 namespace sidecar {
 namespace {
 
@@ -18,10 +20,12 @@ struct own_info {
     bool has_consistency = false;
 };
 
-std::string member(std::string_view name, std::string_view value, const closing& into) {
+// A further member of the object; the value comes in parts.
+std::string member(const closing& into, std::string_view name, std::initializer_list<std::string_view> value) {
     std::string text;
-    text.reserve(name.size() + value.size() + 4);
-    text.append(into.empty ? "\"" : ",\"").append(name).append("\":").append(value);
+    text.reserve(192);
+    text.append(into.empty ? "\"" : ",\"").append(name).append("\":");
+    for (const auto part : value) text.append(part);
     return text;
 }
 
@@ -56,12 +60,9 @@ boost::system::result<splice, unspliced> plan_splice(std::string_view body, std:
     whole.brace = json.position() - 1;
     if (!read || !json.at_end()) return unspliced::invalid_json;
 
-    if (!info) {
-        const std::string value = "{\"resource_consistency\":" + std::string(consistency) + "}";
-        return splice{whole.brace, member("info", value, whole)};
-    }
+    if (!info) return splice{whole.brace, member(whole, "info", {"{\"resource_consistency\":", consistency, "}"})};
     if (!info->object || info->has_consistency) return unspliced::backends_own_word;
-    return splice{info->object->brace, member("resource_consistency", consistency, *info->object)};
+    return splice{info->object->brace, member(*info->object, "resource_consistency", {consistency})};
 }
 
 std::string_view to_string(unspliced why) noexcept {

@@ -1,7 +1,7 @@
 #include "proxy/data_plane/body_framing.hpp"
 
-#include "proxy/http/token.hpp"
 #include "sidecar/message.hpp"
+#include "sidecar/token.hpp"
 
 #include <algorithm>
 #include <limits>

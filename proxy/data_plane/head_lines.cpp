@@ -1,6 +1,6 @@
 #include "proxy/data_plane/head_lines.hpp"
 
-#include "proxy/http/token.hpp"
+#include "sidecar/token.hpp"
 
 #include <bit>
 #include <cstdint>

@@ -2,7 +2,7 @@
 
 #include "proxy/data_plane/head_lines.hpp"
 #include "proxy/http/host.hpp"
-#include "proxy/http/token.hpp"
+#include "sidecar/token.hpp"
 
 #include <algorithm>
 #include <array>

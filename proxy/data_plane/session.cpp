@@ -3,9 +3,9 @@
 #include "proxy/data_plane/exchange.hpp"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <array>
+#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -43,9 +43,9 @@ session::session(worker_context& context, const sockaddr_storage& peer, admissio
     : waiter(context.loop),
       received(context.buffers),
       context_(context),
-      peer_(peer),
       admission_(admitted),
       life_(serve()) {
+    std::memcpy(&peer_, &peer, sizeof peer_);
     context_.metrics.connections_accepted.add();
     context_.metrics.connections_open.add();
 }
@@ -109,13 +109,14 @@ task<> session::linger() {
     }
 }
 
-std::string session::peer_address() const {
+const std::string& session::peer_address() {
+    if (!peer_address_.empty()) return peer_address_;
     std::array<char, INET6_ADDRSTRLEN> text{};
     const auto* v4 = reinterpret_cast<const sockaddr_in*>(&peer_);
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&peer_);
-    const void* address = peer_.ss_family == AF_INET6 ? static_cast<const void*>(&v6->sin6_addr) : &v4->sin_addr;
-    if (!::inet_ntop(peer_.ss_family, address, text.data(), text.size())) return "";
-    return text.data();
+    const auto family = peer_.sin6_family;
+    const void* address = family == AF_INET6 ? static_cast<const void*>(&peer_.sin6_addr) : &v4->sin_addr;
+    if (::inet_ntop(family, address, text.data(), text.size())) peer_address_ = text.data();
+    return peer_address_;
 }
 
 } // namespace sidecar

@@ -6,6 +6,7 @@
 #include "proxy/data_plane/task.hpp"
 #include "proxy/data_plane/worker_context.hpp"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <string>
@@ -30,7 +31,7 @@ public:
     connection client;
     buffer received; // from the client, not yet consumed: heads, small bodies, pipelined requests
     event_target& events() noexcept { return *this; }
-    std::string peer_address() const;
+    const std::string& peer_address(); // as text
     admission admitted() const noexcept { return admission_; }
 
     session* previous = nullptr; // in the worker's list
@@ -44,7 +45,8 @@ private:
     task<> linger();
 
     worker_context& context_;
-    sockaddr_storage peer_;
+    sockaddr_in6 peer_;        // or what of an IPv4 address fits into it: all
+    std::string peer_address_; // once it is asked for
     admission admission_;
     bool idle_ = false;
     task<> life_;
