@@ -48,11 +48,18 @@ std::optional<std::filesystem::path> find_file(const arguments& args) {
     return std::nullopt;
 }
 
+// To read a pipe again would be to wait for a writer, with all that the control thread does.
+result<config> load_again(const std::filesystem::path& file) {
+    std::error_code ec;
+    if (std::filesystem::is_fifo(file, ec)) return failure{file.string() + ": is a pipe, which can't be read again"};
+    return load_config(file);
+}
+
 int serve(const std::filesystem::path& file, const config& first) {
     ::signal(SIGPIPE, SIG_IGN);
     sidecar::log log(STDOUT_FILENO, first.log.level);
     try {
-        server running(first, log, [file] { return load_config(file); });
+        server running(first, log, [file] { return load_again(file); });
         running.handle_signals();
         running.watch(file);
         running.run();

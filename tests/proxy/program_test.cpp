@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -203,6 +204,25 @@ TEST_CASE("it serves, tells its health, survives a bad reload, and drains on SIG
     sidecar.signal(SIGHUP);
     sidecar.await("unknown key 'nonsense'");
 
+    sidecar.signal(SIGTERM);
+    CHECK(sidecar.exit_code() == 0);
+}
+
+TEST_CASE("a configuration can come through a pipe, once: a reload does not wait for another") {
+    const folder here;
+    const auto file = (here.path / "pipe").string();
+    REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+    process sidecar({"--config", file});
+    const auto give_up_at = steady_clock::now() + harness::patience;
+    int writer = -1;
+    while ((writer = ::open(file.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0) // until it has its reader
+        REQUIRE(steady_clock::now() < give_up_at);
+    const auto text = quick_to_end(free_port());
+    CHECK(::write(writer, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    ::close(writer);
+    sidecar.await("\"msg\":\"serving\"");
+    sidecar.signal(SIGHUP);
+    sidecar.await("is a pipe, which can't be read again");
     sidecar.signal(SIGTERM);
     CHECK(sidecar.exit_code() == 0);
 }
