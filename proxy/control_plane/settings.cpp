@@ -19,8 +19,14 @@ constexpr std::size_t connections_auto_max = 100'000;
 
 std::size_t share_of(std::size_t total, unsigned workers) { return (total + workers - 1) / workers; }
 
+// Pipes are a saving, not a need: they give way where descriptors are few. Each takes two.
+std::size_t pipes_within(std::size_t descriptors, const config& values) {
+    const auto taken = descriptors_kept_back + 2 * values.downstream.connections_max;
+    const auto left = descriptors > taken ? descriptors - taken : 0;
+    return std::min({values.pipes_max, descriptors / 16, left / 2});
+}
+
 // A client and the connection to the backend that it may need: two descriptors.
-// So has a pipe.
 std::size_t connections_auto(std::size_t descriptors, std::size_t pipes) {
     const auto kept_back = descriptors_kept_back + 2 * pipes;
     const auto usable = descriptors > kept_back ? descriptors - kept_back : 0;
@@ -56,8 +62,9 @@ std::string hidden_path(const config& values, const circumstances& now) {
 } // namespace
 
 std::shared_ptr<const settings> make_settings(const config& values, circumstances now) {
+    const auto pipes = pipes_within(now.descriptors, values);
     const auto clients = values.downstream.connections_max != 0 ? values.downstream.connections_max
-                                                                : connections_auto(now.descriptors, values.pipes_max);
+                                                                : connections_auto(now.descriptors, pipes);
     const auto upstream = values.upstream.connections_max != 0 ? values.upstream.connections_max : clients;
     const auto workers = std::max(1U, now.workers);
     rule_table rules(values.rules, hidden_path(values, now));
@@ -68,7 +75,7 @@ std::shared_ptr<const settings> make_settings(const config& values, circumstance
         .connections_max = share_of(clients, workers),
         .upstream_connections_max = share_of(upstream, workers),
         .upstream_idle_max = share_of(values.upstream.idle_connections_max, workers),
-        .pipes_max = share_of(values.pipes_max, workers),
+        .pipes_max = share_of(pipes, workers),
     });
 }
 

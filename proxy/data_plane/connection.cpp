@@ -37,7 +37,7 @@ bool connection::open(event_loop& loop, int descriptor, event_target* owner) noe
     loop_ = &loop;
     owner_ = owner;
     descriptor_ = descriptor;
-    readable_ = writable_ = end_seen_ = error_seen_ = false;
+    readable_ = writable_ = end_seen_ = error_seen_ = urgent_seen_ = false;
     if (loop.add(descriptor, *this)) return true;
     ::close(std::exchange(descriptor_, -1));
     return false;
@@ -45,6 +45,7 @@ bool connection::open(event_loop& loop, int descriptor, event_target* owner) noe
 
 void connection::on_event(std::uint32_t events) {
     if (events & EPOLLIN) readable_ = true;
+    if (events & EPOLLPRI) readable_ = urgent_seen_ = true;
     if (events & EPOLLOUT) writable_ = true;
     if (events & EPOLLRDHUP) readable_ = end_seen_ = true;
     if (events & (EPOLLERR | EPOLLHUP)) {
@@ -55,41 +56,47 @@ void connection::on_event(std::uint32_t events) {
     if (owner_) owner_->on_event(events);
 }
 
-template <class Receive>
-io_result connection::read_by(const Receive& receive) noexcept {
+// EINTR aside.
+io_result connection::failed_read() noexcept {
+    if (errno == EAGAIN) {
+        readable_ = false;
+        return {io::again, 0, 0};
+    }
+    error_seen_ = true;
+    return {io::error, 0, errno};
+}
+
+io_result connection::read(std::span<char> into) noexcept {
     for (;;) {
-        const auto n = receive();
-        if (n > 0) return {io::done, static_cast<std::size_t>(n), 0};
+        const auto n = receive(descriptor_, into.data(), into.size(), 0);
+        if (n > 0) {
+            // A short read has emptied the socket; what comes later brings an event. An end that was told of already
+            // would not be told of again.
+            const bool is_short = static_cast<std::size_t>(n) < into.size();
+            if (is_short && !end_seen_ && !urgent_seen_) readable_ = false;
+            return {io::done, static_cast<std::size_t>(n), 0};
+        }
         if (n == 0) {
             readable_ = true;
             end_seen_ = true;
             return {io::end, 0, 0};
         }
-        if (errno == EINTR) continue;
-        if (errno == EAGAIN) {
-            readable_ = false;
-            return {io::again, 0, 0};
-        }
-        error_seen_ = true;
-        return {io::error, 0, errno};
+        if (errno != EINTR) return failed_read();
     }
 }
 
-io_result connection::read(std::span<char> into) noexcept {
-    const auto read = read_by([&] { return receive(descriptor_, into.data(), into.size(), 0); });
-    // A short read has emptied the socket; what comes later brings an event. An end that was told of already
-    // would not be told of again.
-    if (read.status == io::done && read.bytes < into.size() && !end_seen_) readable_ = false;
-    return read;
-}
-
 io_result connection::read(pipe_buffer& into, std::size_t at_most) noexcept {
-    // Fewer bytes than asked for may be all that the pipe's slots take: only EAGAIN says that the socket is empty.
-    const auto read = read_by([&] {
-        return ::splice(descriptor_, nullptr, into.write_end(), nullptr, at_most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-    });
-    into.commit(read.bytes);
-    return read;
+    for (;;) {
+        const auto n =
+            ::splice(descriptor_, nullptr, into.write_end(), nullptr, at_most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        if (n > 0) {
+            into.commit(static_cast<std::size_t>(n));
+            return {io::done, static_cast<std::size_t>(n), 0};
+        }
+        // The kernel's splice gets past no urgent byte: it says EAGAIN, or even 0, whatever stands behind it.
+        if (n == 0 || errno == EAGAIN) return {io::again, 0, 0};
+        if (errno != EINTR) return failed_read();
+    }
 }
 
 template <class Send>

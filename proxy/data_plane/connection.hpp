@@ -43,7 +43,9 @@ public:
     io_result read(std::span<char> into) noexcept;
     io_result write(std::span<const iovec> from) noexcept;
     io_result write(std::string_view from) noexcept; // the cheaper call
-    // Within the kernel. `into` is empty and has a pipe. May raise SIGPIPE, which a worker's thread has blocked.
+    // Within the kernel. `into` is empty and has a pipe. `again` says no more than that nothing was moved: whether
+    // there is nothing, or the end, the other read() tells. write() may raise SIGPIPE, which a worker's thread has
+    // blocked.
     io_result read(pipe_buffer& into, std::size_t at_most) noexcept;
     io_result write(pipe_buffer& from) noexcept;
 
@@ -62,8 +64,7 @@ public:
     void reset() noexcept; // RST: the peer must not take what it got for the whole
 
 private:
-    template <class Receive>
-    io_result read_by(const Receive&) noexcept;
+    io_result failed_read() noexcept;
     template <class Send>
     io_result write_by(const Send&, std::size_t offered) noexcept;
     void on_event(std::uint32_t epoll_events) override;
@@ -75,6 +76,7 @@ private:
     bool writable_ = false;
     bool end_seen_ = false;
     bool error_seen_ = false;
+    bool urgent_seen_ = false; // an urgent byte (RFC 9293 3.8.5), at which a read stops short of what has come
 };
 
 } // namespace sidecar

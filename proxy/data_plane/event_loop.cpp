@@ -89,7 +89,7 @@ void event_loop::run_queued() {
 }
 
 bool event_loop::add(int descriptor, event_target& target) noexcept {
-    return register_events(descriptor, target, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    return register_events(descriptor, target, EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
 bool event_loop::add_listener(int descriptor, event_target& target) noexcept {

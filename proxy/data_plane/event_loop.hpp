@@ -105,8 +105,8 @@ public:
     // When this round began. Coarse, and no system call.
     time_point now() const noexcept { return now_; }
 
-    // Registers for EPOLLIN | EPOLLOUT | EPOLLRDHUP, edge-triggered. False if the kernel refuses (out of memory or
-    // watches). A descriptor is removed before it is closed.
+    // Registers for EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP, edge-triggered. False if the kernel refuses (out of
+    // memory or watches). A descriptor is removed before it is closed.
     [[nodiscard]] bool add(int descriptor, event_target&) noexcept;
     void remove(int descriptor) noexcept;
     // Takes a descriptor that stays open out again.

@@ -84,6 +84,7 @@ private:
     task<> relay();
     bool step();
     bool step_up();
+    void abandon_upload();
     bool read_body_from_client();
     bool step_down();
     bool flush_to_client();

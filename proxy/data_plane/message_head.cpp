@@ -116,6 +116,16 @@ head_status read_whole(std::string_view bytes, std::size_t& from, const head_lim
     return read_lines(bytes.substr(0, size), limits.header_fields_max, into);
 }
 
+// Of a request line that has not ended.
+bool begins_with_long_target(std::string_view bytes, std::size_t target_bytes_max) noexcept {
+    if (bytes.size() <= target_bytes_max || bytes.find('\n') != std::string_view::npos) return false;
+    const auto is_visible = [](char c) { return static_cast<unsigned char>(c) > ' '; };
+    const auto blank = std::find_if_not(bytes.begin(), bytes.end(), is_token_char);
+    if (blank == bytes.end() || *blank != ' ') return false;
+    const auto target_end = std::find_if_not(blank + 1, bytes.end(), is_visible);
+    return static_cast<std::size_t>(target_end - (blank + 1)) > target_bytes_max;
+}
+
 head_status check_host(request_head& head) noexcept {
     const field_line* host = nullptr;
     for (std::size_t i = 0; i < head.fields.size(); ++i) {
@@ -179,14 +189,15 @@ head_status read_request_head(std::string_view bytes, std::size_t& from, const h
     std::size_t blank = 0;
     while (bytes.substr(blank).starts_with("\r\n")) blank += 2;
     if (blank >= limits.header_bytes_max) return head_status::header_too_large;
+    auto of_the_rest = limits;
+    of_the_rest.header_bytes_max -= blank;
     const auto line = bytes.substr(blank);
-    const auto read = read_whole(line, from, limits, into);
-    if (read == head_status::need_more || read == head_status::header_too_large) {
-        // A request line without end is a target too long before it is a header too large.
-        const bool line_ended = line.substr(0, limits.target_bytes_max + 32).find('\n') != std::string_view::npos;
-        return !line_ended && line.size() > limits.target_bytes_max + 32 ? head_status::target_too_long : read;
-    }
-    if (into.target.size() > limits.target_bytes_max) return head_status::target_too_long;
+    const auto read = read_whole(line, from, of_the_rest, into);
+    // A request line without end is a target too long before it is a header too large.
+    const bool is_open = read == head_status::need_more || read == head_status::header_too_large;
+    if (into.target.size() > limits.target_bytes_max ||
+        (is_open && begins_with_long_target(line, limits.target_bytes_max)))
+        return head_status::target_too_long;
     if (read != head_status::complete) return read;
     if (const auto target = check_target(into); target != head_status::complete) return target;
     if (const auto host = check_host(into); host != head_status::complete) return host;

@@ -65,7 +65,7 @@ struct message_head {
     // The first field of this kind, or nullptr.
     const field_line* find(known_field kind) const noexcept;
     std::string_view value_of(known_field kind) const noexcept; // empty if absent
-    bool persistent() const noexcept { return minor_version == 0 ? connection_keep_alive : !connection_close; }
+    bool persistent() const noexcept { return !connection_close && (minor_version == 1 || connection_keep_alive); }
     void clear() noexcept;
 };
 

@@ -38,8 +38,12 @@ pipe_pool::ends pipe_pool::take(std::size_t max) noexcept {
     }
     int made[2];
     if (::pipe2(made, O_NONBLOCK | O_CLOEXEC) != 0) return {};
-    // Packets of a network fill few of a pipe's slots' bytes; where the user has used up its share, the usual 16 do.
-    ::fcntl(made[1], F_SETPIPE_SZ, static_cast<int>(bytes_max));
+    // Packets of a network leave most of a pipe's slots half empty, so it takes some. A user who has used up its share
+    // of pipes' memory gets two; then to copy is cheaper.
+    if (::fcntl(made[1], F_SETPIPE_SZ, static_cast<int>(bytes_max)) < 0) {
+        close_both({made[0], made[1]});
+        return {};
+    }
     ++held_;
     return {made[0], made[1]};
 }

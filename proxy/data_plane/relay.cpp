@@ -49,7 +49,7 @@ bool exchange::step_up() {
     auto& out = state_->to_backend;
     // A backend that has answered and gone wants no more of the request.
     if (answer_stage_ == stage::complete && (backend_->link.end_seen() || backend_->link.is_reset())) {
-        up_ = up_stage::abandoned;
+        abandon_upload();
         return true;
     }
     bool moved = false;
@@ -58,7 +58,7 @@ bool exchange::step_up() {
         const auto written = out.flush(backend_->link);
         if (written.status == io::again) return false;
         if (written.status == io::error) { // its answer may be here all the same
-            up_ = up_stage::abandoned;
+            abandon_upload();
             return true;
         }
         up_progress_ = context_.loop.now();
@@ -73,6 +73,11 @@ bool exchange::step_up() {
     return read_body_from_client() || moved;
 }
 
+void exchange::abandon_upload() {
+    up_ = up_stage::abandoned;
+    state_->to_backend.clear();
+}
+
 // A large body's bytes, of which nobody here needs to see one, stay in the kernel. Nothing: they are to be read.
 std::optional<io_result> exchange::pass_unseen(connection& from, body_reader& body, buffer& unused, outbox& to) {
     if (body.payload_ahead() < worth_a_pipe || settings_->pipes_max == 0 || !context_.pipes.allowed())
@@ -82,6 +87,7 @@ std::optional<io_result> exchange::pass_unseen(connection& from, body_reader& bo
         context_.metrics.pipes_used_up.add();
         return std::nullopt;
     }
+    if (passed->status == io::again) return std::nullopt; // it may all the same be there, or at its end
     body.skip(passed->bytes);
     context_.metrics.bytes_spliced.add(passed->bytes);
     unused.release();

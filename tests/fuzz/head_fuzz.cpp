@@ -20,7 +20,7 @@ void expect(bool holds) {
     if (!holds) std::abort();
 }
 
-constexpr sidecar::head_limits limits{8192, 64, 2048};
+constexpr sidecar::head_limits limits{1024, 16, 256};
 
 void check_lines(const sidecar::message_head& head) {
     auto at = head.start_line.size();
@@ -32,6 +32,11 @@ void check_lines(const sidecar::message_head& head) {
         at += field.line.size();
     }
     expect(at + 2 == head.bytes.size());
+}
+
+// Which of two limits is hit first may depend on how the bytes come.
+bool is_too_large(sidecar::head_status status) {
+    return status == sidecar::head_status::header_too_large || status == sidecar::head_status::target_too_long;
 }
 
 namespace http = boost::beast::http;
@@ -110,8 +115,8 @@ void check(std::string_view bytes, Read read) {
     auto slow_status = sidecar::head_status::need_more;
     for (std::size_t n = 1; n <= bytes.size() && slow_status == sidecar::head_status::need_more; ++n)
         slow_status = read(bytes.substr(0, n), slow_from, slow);
-    if (status != sidecar::head_status::complete) return expect(slow_status != sidecar::head_status::complete);
-    expect(slow_status == status);
+    expect(slow_status == status || (is_too_large(slow_status) && is_too_large(status)));
+    if (status != sidecar::head_status::complete) return;
     expect(slow.bytes == whole.bytes && slow.body.how == whole.body.how && slow.body.length == whole.body.length);
     check_lines(whole);
     std::size_t again_from = 0;

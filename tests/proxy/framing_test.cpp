@@ -154,6 +154,11 @@ TEST_CASE_FIXTURE(fixture, "an HTTP/1.0 client") {
         CHECK(client.receive(kept.size()) == kept);
         check_next_exchange();
     }
+    SUBCASE("may not keep it if it says both") {
+        forwarded("GET / HTTP/1.0\r\nHost: a\r\nConnection: close, keep-alive\r\n\r\n");
+        up.send(ok);
+        CHECK(client.receive_rest() == "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    }
     SUBCASE("may not keep it where its answer has no length") {
         forwarded("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
         up.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");

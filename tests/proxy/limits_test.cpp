@@ -59,6 +59,20 @@ TEST_CASE("downstream.header_fields_max: 431") {
     CHECK(refused_with(proxy, with(fields(10))) == 431);
 }
 
+TEST_CASE("downstream.header_bytes_max counts the blank lines before a request") {
+    answering_backend backend{ok};
+    sidecar_under_test proxy(backend, [](config& c) { c.downstream.header_bytes_max = 1024; });
+    const std::string request = with("");
+    const auto blank = [](std::size_t bytes) {
+        std::string lines;
+        while (lines.size() < bytes) lines += "\r\n";
+        return lines;
+    };
+    const auto room = 1024 - request.size();
+    CHECK(proxy.ask(blank(room - room % 2) + request).bytes() == ok);
+    CHECK(refused_with(proxy, blank(room + 2) + request) == 431);
+}
+
 TEST_CASE("downstream.target_bytes_max: 414") {
     answering_backend backend{ok};
     sidecar_under_test proxy(backend, [](config& c) { c.downstream.target_bytes_max = 100; });
@@ -68,6 +82,12 @@ TEST_CASE("downstream.target_bytes_max: 414") {
     CHECK(proxy.ask(of_size(100)).bytes() == ok);
     CHECK(refused_with(proxy, of_size(101)) == 414);
     CHECK(refused_with(proxy, "GET /" + std::string(100'000, 'x')) == 414); // without an end
+    const auto long_method = std::string(60, 'M') + of_size(100).substr(3);
+    auto client = proxy.connect(); // it does not matter how it comes
+    client.send(long_method.substr(0, long_method.find(" HTTP/1.1") + 9));
+    CHECK(client.stays_silent(20ms));
+    client.send(long_method.substr(long_method.find(" HTTP/1.1") + 9));
+    CHECK(client.receive(ok.size()) == ok);
 }
 
 TEST_CASE("downstream.header_timeout: 408") {

@@ -46,6 +46,30 @@ TEST_CASE("few descriptors still let a few clients in") {
     const auto made =
         make_settings(config{}, {.workers = 1, .descriptors = 100, .upstream_addresses = {}, .status_addresses = {}});
     CHECK(made->connections_max == 16);
+    CHECK(made->pipes_max == 0);
+}
+
+TEST_CASE("pipes give way to connections") {
+    config values;
+    SUBCASE("that are left to us") {
+        const auto made =
+            make_settings(values, {.workers = 1, .descriptors = 400, .upstream_addresses = {}, .status_addresses = {}});
+        CHECK(made->pipes_max == 25);
+        CHECK(made->connections_max == 95);
+    }
+    SUBCASE("that are configured") {
+        values.downstream.connections_max = 140;
+        const auto made =
+            make_settings(values, {.workers = 1, .descriptors = 450, .upstream_addresses = {}, .status_addresses = {}});
+        CHECK(made->pipes_max == 5);
+        CHECK(made->connections_max == 140);
+    }
+    SUBCASE("that take all there is") {
+        values.downstream.connections_max = 1000;
+        const auto made =
+            make_settings(values, {.workers = 1, .descriptors = 450, .upstream_addresses = {}, .status_addresses = {}});
+        CHECK(made->pipes_max == 0);
+    }
 }
 
 TEST_CASE("the status path is hidden if it is on the backend that clients are proxied to") {
