@@ -166,10 +166,10 @@ private:
 
     // Said, not refused: accepting pauses when there are none left, and goes on when there are.
     void check_descriptors() {
-        const auto wanted = 2 * values_.downstream.connections_max;
+        const auto wanted = descriptors_wanted(values_);
         if (wanted > descriptors_)
             log_.line(
-                log_level::warn, "downstream.max_connections wants more descriptors than the process may open",
+                log_level::warn, "max_connections want more descriptors than the process may open",
                 {{"wanted", static_cast<std::int64_t>(wanted)}, {"limit", static_cast<std::int64_t>(descriptors_)}});
     }
 

@@ -21,7 +21,7 @@ std::size_t share_of(std::size_t total, unsigned workers) { return (total + work
 
 // Pipes are a saving, not a need: they give way where descriptors are few. Each takes two.
 std::size_t pipes_within(std::size_t descriptors, const config& values) {
-    const auto taken = descriptors_kept_back + 2 * values.downstream.connections_max;
+    const auto taken = descriptors_kept_back + descriptors_wanted(values);
     const auto left = descriptors > taken ? descriptors - taken : 0;
     return std::min({values.pipes_max, descriptors / 16, left / 2});
 }
@@ -77,6 +77,12 @@ std::shared_ptr<const settings> make_settings(const config& values, circumstance
         .upstream_idle_max = share_of(values.upstream.idle_connections_max, workers),
         .pipes_max = share_of(pipes, workers),
     });
+}
+
+std::size_t descriptors_wanted(const config& values) {
+    const auto clients = values.downstream.connections_max;
+    const auto upstream = values.upstream.connections_max;
+    return clients + (upstream != 0 ? upstream : clients);
 }
 
 std::size_t raise_descriptor_limit() {

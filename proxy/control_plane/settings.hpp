@@ -19,6 +19,9 @@ struct circumstances {
 
 std::shared_ptr<const settings> make_settings(const config&, circumstances);
 
+// By the connections that the configuration allows, those left to us aside.
+std::size_t descriptors_wanted(const config&);
+
 // The soft limit of open descriptors, raised to the hard one.
 std::size_t raise_descriptor_limit();
 

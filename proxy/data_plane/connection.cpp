@@ -93,8 +93,8 @@ io_result connection::read(pipe_buffer& into, std::size_t at_most) noexcept {
             into.commit(static_cast<std::size_t>(n));
             return {io::done, static_cast<std::size_t>(n), 0};
         }
-        // The kernel's splice gets past no urgent byte: it says EAGAIN, or even 0, whatever stands behind it.
-        if (n == 0 || errno == EAGAIN) return {io::again, 0, 0};
+        if (n == 0) return {io::again, 0, 0};
+        // Before an urgent byte that is EAGAIN, too, but the event of it is on its way then.
         if (errno != EINTR) return failed_read();
     }
 }

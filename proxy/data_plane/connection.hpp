@@ -43,11 +43,11 @@ public:
     io_result read(std::span<char> into) noexcept;
     io_result write(std::span<const iovec> from) noexcept;
     io_result write(std::string_view from) noexcept; // the cheaper call
-    // Within the kernel. `into` is empty and has a pipe. `again` says no more than that nothing was moved: whether
-    // there is nothing, or the end, the other read() tells. write() may raise SIGPIPE, which a worker's thread has
-    // blocked.
+    // Within the kernel. `into` is empty and has a pipe. `again` while may_read() stays true: nothing was moved;
+    // whether that is the end, the other read() tells. write() may raise SIGPIPE, which a worker's thread has blocked.
     io_result read(pipe_buffer& into, std::size_t at_most) noexcept;
     io_result write(pipe_buffer& from) noexcept;
+    bool may_splice() const noexcept { return !urgent_seen_; } // splice(2) gets past no urgent byte
 
     bool may_read() const noexcept { return readable_; }
     bool may_write() const noexcept { return writable_; }

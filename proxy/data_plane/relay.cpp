@@ -80,14 +80,14 @@ void exchange::abandon_upload() {
 
 // A large body's bytes, of which nobody here needs to see one, stay in the kernel. Nothing: they are to be read.
 std::optional<io_result> exchange::pass_unseen(connection& from, body_reader& body, buffer& unused, outbox& to) {
-    if (body.payload_ahead() < worth_a_pipe || settings_->pipes_max == 0 || !context_.pipes.allowed())
-        return std::nullopt;
+    if (body.payload_ahead() < worth_a_pipe || settings_->pipes_max == 0) return std::nullopt;
+    if (!from.may_splice() || !context_.pipes.allowed()) return std::nullopt;
     const auto passed = to.pass_from(from, body.payload_ahead(), settings_->pipes_max);
     if (!passed) {
         context_.metrics.pipes_used_up.add();
         return std::nullopt;
     }
-    if (passed->status == io::again) return std::nullopt; // it may all the same be there, or at its end
+    if (passed->status == io::again && from.may_read()) return std::nullopt; // the end, it seems: read() knows
     body.skip(passed->bytes);
     context_.metrics.bytes_spliced.add(passed->bytes);
     unused.release();

@@ -322,5 +322,5 @@ TEST_CASE("a limit that the descriptors do not allow is said at the start") {
     values.downstream.connections_max = 500'000'000;
     served sidecar(values);
     sidecar.run();
-    CHECK(wait_until([&] { return contains(sidecar.log.text(), "wants more descriptors"); }));
+    CHECK(wait_until([&] { return contains(sidecar.log.text(), "want more descriptors"); }));
 }

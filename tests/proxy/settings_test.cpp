@@ -64,6 +64,13 @@ TEST_CASE("pipes give way to connections") {
         CHECK(made->pipes_max == 5);
         CHECK(made->connections_max == 140);
     }
+    SUBCASE("on either side") {
+        values.downstream.connections_max = 1000;
+        values.upstream.connections_max = 30;
+        const auto made = make_settings(
+            values, {.workers = 1, .descriptors = 1250, .upstream_addresses = {}, .status_addresses = {}});
+        CHECK(made->pipes_max == 30);
+    }
     SUBCASE("that take all there is") {
         values.downstream.connections_max = 1000;
         const auto made =
