@@ -2,9 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
+#include <new>
 
 namespace sidecar {
+
+namespace {
+#ifdef SIDECAR_SANITIZED
+constexpr std::size_t kept_max = 0;
+#else
+constexpr std::size_t kept_max = 64; // of each size: 1 MiB and 8 MiB
+#endif
+} // namespace
 
 buffer_pool::block buffer_pool::take(std::size_t at_least) {
     if (at_least > large_bytes) return {std::make_unique_for_overwrite<char[]>(at_least), at_least};
@@ -29,6 +37,16 @@ void buffer_pool::give_back(block returned) noexcept {
     }
 }
 
+buffer& buffer::operator=(buffer&& other) noexcept {
+    if (this == &other) return *this;
+    release();
+    pool_ = other.pool_;
+    block_ = std::exchange(other.block_, {});
+    begin_ = std::exchange(other.begin_, 0);
+    end_ = std::exchange(other.end_, 0);
+    return *this;
+}
+
 void buffer::reserve(std::size_t total) {
     const auto held = end_ - begin_;
     if (block_.size >= total) {
@@ -48,10 +66,23 @@ void buffer::reserve(std::size_t total) {
 }
 
 void buffer::append(std::string_view bytes) {
-    if (space().size() < bytes.size())
-        reserve(std::max(data().size() + bytes.size(), std::size_t{buffer_pool::small_bytes}));
+    if (bytes.empty()) return;
+    if (space().size() < bytes.size()) {
+        const auto wanted = data().size() + bytes.size();
+        // Doubled where it grows beyond the usual sizes, so that many appends stay linear.
+        reserve(wanted > block_.size ? std::max(wanted, 2 * data().size()) : wanted);
+    }
     std::memcpy(space().data(), bytes.data(), bytes.size());
     commit(bytes.size());
+}
+
+buffer buffer::take_front(std::size_t n) {
+    buffer rest(*pool_);
+    rest.append(data().substr(n));
+    buffer front(std::move(*this));
+    front.end_ = front.begin_ + n;
+    *this = std::move(rest);
+    return front;
 }
 
 void buffer::release() noexcept {
