@@ -1,8 +1,11 @@
-// Where a message's body ends (RFC 9112 6 and 7). Follows the bytes as they pass, without changing or keeping them.
+// Where a message's body ends (RFC 9112 6 and 7), and which of its bytes travel on. Nothing else lets body bytes out,
+// and nothing behind the end of the message can come out of it. No I/O.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 namespace sidecar {
@@ -13,16 +16,18 @@ struct body_framing {
     std::uint64_t length = 0;
 };
 
-// Is told of the payload between the framing, and of trailer lines.
+// Is told of the payload between the framing, and of the trailer lines that go on.
 class payload_sink {
 public:
     virtual void payload(std::string_view bytes) = 0;
-    // The trailer section's bytes as they came, in pieces, the final empty line aside.
-    virtual void trailer(std::string_view bytes) = 0;
+    virtual void trailer(std::string_view line) = 0; // a whole one, CRLF included
 
 protected:
     ~payload_sink() = default;
 };
+
+// To an HTTP/1.0 client: the payload alone, without chunk framing and trailers.
+enum class dechunk : bool { no, yes };
 
 class body_reader {
 public:
@@ -32,17 +37,18 @@ public:
     };
     enum class fault : std::uint8_t { none, malformed, chunk_line_too_long, trailer_too_long };
 
-    body_reader() = default;
-    body_reader(body_framing, limits) noexcept;
+    struct piece {
+        std::size_t used;     // of what was given: these bytes are done with
+        std::string_view out; // of the message, to be sent on; good until the next call, or until `in` changes
+    };
 
-    // How many of these bytes belong to the message. Fewer than given: it is done, or there is a fault (then those
-    // before it).
-    std::size_t follow(std::string_view bytes, payload_sink* = nullptr);
+    body_reader() = default; // of a message without a body
+    body_reader(body_framing, limits, dechunk = dechunk::no) noexcept;
 
-    // How many of the next bytes are payload, whatever they are. 0: the next one is framing, or not the body's.
-    std::uint64_t payload_ahead() const noexcept;
-    // So many of them have passed unseen; no more than payload_ahead().
-    void skip(std::uint64_t payload) noexcept;
+    // Takes bytes as they were read, in as many calls as it needs: until all are used, done() or failed(). Usually one
+    // call and one piece. Bytes that do not go on are left out in place, so `in` is changed up to `used`. Put together,
+    // what comes out is the same however the bytes were cut, and so is what the sink is told.
+    piece take(std::span<char> in, payload_sink* = nullptr);
 
     bool done() const noexcept { return state_ == state::done; }
     fault failed() const noexcept { return fault_; }
@@ -52,6 +58,7 @@ public:
     // How much may be read without reading beyond the message: exact for a length, a guess of 0 (unknown) otherwise.
     std::uint64_t bytes_left_by_length() const noexcept { return state_ == state::length ? left_ : 0; }
     std::uint64_t payload_bytes() const noexcept { return payload_bytes_; }
+    bool had_trailers() const noexcept { return had_trailers_; } // whether they went on or not
 
 private:
     enum class state : std::uint8_t {
@@ -60,33 +67,40 @@ private:
         until_close,
         chunk_size_first,
         chunk_size,
-        chunk_extension,
-        chunk_quoted,
-        chunk_quoted_pair,
+        extension_start,
+        extension_name,
+        extension_name_end,
+        extension_value_start,
+        extension_token,
+        extension_quoted,
+        extension_quoted_pair,
+        extension_quoted_end,
+        extension_value_end,
         chunk_line_lf,
         chunk_data,
         chunk_data_cr,
         chunk_data_lf,
-        trailer_start,
-        trailer_name,
-        trailer_value,
-        trailer_lf,
-        final_lf,
+        trailer_line,
     };
 
-    bool step(char c);         // one byte of chunk framing
-    bool trailer_name_ended(); // false: a field that no trailer may hold
+    class kept_bytes;
+
+    piece take_chunked(std::span<char> in, payload_sink*);
+    bool step(char c); // one byte of chunk framing
+    std::size_t take_trailer_line(std::string_view rest, payload_sink*, std::string_view& out);
     bool fail(fault why) noexcept;
 
     state state_ = state::done;
     fault fault_ = fault::none;
-    std::uint8_t name_length_ = 0;
-    char name_[20] = {}; // the trailer field's name so far, lower case; longer ones can't be forbidden ones
+    dechunk dechunk_ = dechunk::no;
+    bool had_trailers_ = false;
+    std::uint8_t digits_ = 0; // of the present chunk size
     limits limits_{};
     std::size_t line_bytes_ = 0;    // of the present chunk line
     std::size_t trailer_bytes_ = 0; // of the trailer section
     std::uint64_t left_ = 0;        // of the body, or of the present chunk
     std::uint64_t payload_bytes_ = 0;
+    std::string held_; // a trailer line that has not ended
 };
 
 } // namespace sidecar

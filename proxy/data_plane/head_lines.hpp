@@ -13,6 +13,6 @@ namespace sidecar {
 // Fills `into`: bytes, start_line, minor_version, fields, kinds, and what its start line says. need_more: the bytes end
 // within the head. malformed: `complaint` says why. What stands behind the head is not looked at.
 head_status read_lines(std::string_view bytes, std::size_t fields_max, request_head& into);
-head_status read_lines(std::string_view bytes, std::size_t fields_max, answer_head& into);
+head_status read_lines(std::string_view bytes, std::size_t fields_max, response_head& into);
 
 } // namespace sidecar

@@ -1,14 +1,16 @@
-// Reads the head of a request or an answer. Since the original bytes travel on, whatever two readers could take
-// differently is refused (RFC 9112, SPEC 2.2). No I/O.
+// The head of a request or a response: what it says, and the bytes that it says it with. Since the original bytes
+// travel on, whatever two readers could take differently is refused (RFC 9112, docs/behaviour.md 2.2). No I/O.
 #pragma once
 
 #include "proxy/data_plane/body_framing.hpp"
+#include "proxy/data_plane/buffer.hpp"
 #include "sidecar/message.hpp"
+
+#include <boost/container/small_vector.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 namespace sidecar {
 
@@ -37,6 +39,7 @@ enum class head_status : std::uint8_t {
     complete,
     need_more,
     malformed,        // 400 or 502
+    not_implemented,  // 501: a request with a transfer coding that nobody here knows
     header_too_large, // 431 or 502
     too_many_fields,  // 431 or 502
     target_too_long,  // 414
@@ -48,25 +51,31 @@ struct head_limits {
     std::size_t target_bytes_max;
 };
 
-// Views into the bytes that were read; valid while they stand.
+// Owns its bytes: after reading, `head.storage = in.take_front(head.consumed)` takes them along, and the views below
+// stay good for as long as the head lives, whatever is read into `in`. Needs no memory of its own in the usual case.
 struct message_head {
+    template <class T, std::size_t in_place>
+    using list = boost::container::small_vector<T, in_place>;
+
+    buffer storage;              // what the views point into, once taken; reading leaves it alone
+    std::size_t consumed = 0;    // how many of the bytes read are the head's, blank lines before it included
     std::string_view bytes;      // start line to the empty line, whole
     std::string_view start_line; // CRLF included
-    unsigned minor_version = 1;  // HTTP/1.x
-    std::vector<field_line> fields;
-    std::vector<known_field> kinds;          // of `fields`, in step
-    std::vector<std::string_view> nominated; // by Connection, without those that may never be dropped
+    unsigned minor_version = 1;  // HTTP/1.x: 0 or 1. A later one is read as 1 (RFC 9110 2.5)
+    list<field_line, 32> fields;
+    list<known_field, 32> kinds;         // of `fields`, in step
+    list<std::string_view, 8> nominated; // by Connection, without those that may never be dropped
     body_framing body;
     bool connection_close = false;
     bool connection_keep_alive = false;
     bool connection_upgrade = false;
-    const char* complaint = ""; // if malformed: what is wrong
+    const char* complaint = ""; // if it is refused: what is wrong
 
     // The first field of this kind, or nullptr.
     const field_line* find(known_field kind) const noexcept;
     std::string_view value_of(known_field kind) const noexcept; // empty if absent
     bool persistent() const noexcept { return !connection_close && (minor_version == 1 || connection_keep_alive); }
-    void clear() noexcept;
+    void clear() noexcept; // all but `storage`
 };
 
 struct request_head : message_head {
@@ -78,23 +87,36 @@ struct request_head : message_head {
     bool upgrades_to_websocket = false;
     bool odd_target = false; // with bytes that no URI has, but unambiguous
 
-    bool is_idempotent() const noexcept; // RFC 9110 9.2.2
-    request_view view() const noexcept { return {method, path, fields, nominated}; }
+    bool is_idempotent() const noexcept;                                            // RFC 9110 9.2.2
+    bool has_body() const noexcept { return body.how != body_framing::kind::none; } // Content-Length: 0 is none
+    request_view view() const noexcept {
+        return {method, path, {fields.data(), fields.size()}, {nominated.data(), nominated.size()}};
+    }
     void clear() noexcept;
 };
 
-struct answer_head : message_head {
+struct response_head : message_head {
     int status = 0;
     std::string_view reason;
+    bool switches_to_websocket = false; // a 101 to that and to nothing else
+
+    bool is_interim() const noexcept { return status < 200 && status != 101; }
     void clear() noexcept;
 };
 
-// `from` lets a later call skip what an earlier one has searched for the end in vain.
-head_status read_request_head(std::string_view bytes, std::size_t& from, const head_limits&, request_head& into);
+// What is said of a head depends on its bytes alone, never on how they were cut: a line that is refused at once when it
+// comes alone is refused for the same reason when all came together. `searched` is 0 for a new head and lets a later
+// call skip what an earlier one has looked at.
+//
+// complete:   `into` is filled. `consumed` bytes are the head's.
+// need_more:  `into` is empty and points to nothing, so that `bytes` may move.
+// otherwise:  refused. `into` holds what was read until then (method and target perhaps, for the log), as views into
+//             `bytes`, and `consumed` is all of them.
+head_status read_request_head(std::string_view bytes, std::size_t& searched, const head_limits&, request_head& into);
 
 // `to_head`: answers a HEAD request, so no body follows whatever the head says. 1xx, 204 and 304 have none either.
 // `body` is set accordingly.
-head_status read_answer_head(std::string_view bytes, std::size_t& from, const head_limits&, bool to_head,
-                             answer_head& into);
+head_status read_response_head(std::string_view bytes, std::size_t& searched, const head_limits&, bool to_head,
+                               response_head& into);
 
 } // namespace sidecar
