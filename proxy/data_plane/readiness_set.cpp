@@ -1,0 +1,74 @@
+#include "proxy/data_plane/readiness_set.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+namespace sidecar {
+
+namespace {
+
+int make_epoll() {
+    const int made = ::epoll_create1(EPOLL_CLOEXEC);
+    if (made < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+    return made;
+}
+
+} // namespace
+
+readiness_set::readiness_set(boost::asio::io_context& context, std::function<void()> before_round,
+                             std::function<void()> after_round)
+    : set_(context, make_epoll()),
+      before_round_(std::move(before_round)),
+      after_round_(std::move(after_round)) {
+    await_round();
+}
+
+void readiness_set::await_round() {
+    set_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+        if (!error) take_round();
+    });
+}
+
+void readiness_set::take_round() {
+    std::array<epoll_event, events_max> events;
+    const int count = ::epoll_wait(set_.native_handle(), events.data(), events_max, 0);
+    before_round_();
+    for (int i = 0; i < count; ++i) {
+        const auto descriptor = static_cast<std::uint32_t>(events[i].data.u64);
+        const auto generation = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
+        const auto at = slots_[descriptor];
+        if (at.target && at.generation == generation) at.target->on_ready(events[i].events);
+    }
+    after_round_();
+    await_round();
+}
+
+std::error_code readiness_set::add(int descriptor, member& target) noexcept {
+    const auto index = static_cast<std::size_t>(descriptor);
+    if (index >= slots_.size()) {
+        try {
+            slots_.resize(std::max<std::size_t>(64, index * 2));
+        } catch (const std::bad_alloc&) {
+            return std::make_error_code(std::errc::not_enough_memory);
+        }
+    }
+    auto& at = slots_[index];
+    at.target = &target;
+    ++at.generation;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.u64 = static_cast<std::uint64_t>(at.generation) << 32 | static_cast<std::uint32_t>(descriptor);
+    if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, descriptor, &event) == 0) return {};
+    const int error = errno;
+    at.target = nullptr;
+    return {error, std::generic_category()};
+}
+
+void readiness_set::remove(int descriptor) noexcept { slots_[static_cast<std::size_t>(descriptor)].target = nullptr; }
+
+} // namespace sidecar

@@ -1,0 +1,56 @@
+// The readiness of one worker's sockets: one edge-triggered epoll set, which is a single descriptor to Asio's
+// io_context. Each socket is registered once, for both directions; a wait costs no system call. Asio's own sockets pay
+// a failed recv or an epoll_ctl at each wait, can't tell of an end behind unread bytes, and hold a buffer for each
+// connection at rest (docs/architecture.md has the figures, bench/ the command). One thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <system_error>
+#include <vector>
+
+namespace sidecar {
+
+class readiness_set {
+public:
+    // A socket's owner, told of what has changed: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLPRI, EPOLLERR, EPOLLHUP.
+    class member {
+    public:
+        virtual void on_ready(std::uint32_t epoll_events) = 0;
+
+    protected:
+        ~member() = default;
+    };
+
+    // `before_round` is called before the members of one round are told, `after_round` when all have been.
+    readiness_set(boost::asio::io_context&, std::function<void()> before_round, std::function<void()> after_round);
+    readiness_set(const readiness_set&) = delete;
+    readiness_set& operator=(const readiness_set&) = delete;
+
+    // The descriptor must be non-blocking. An error is the kernel's (no memory, max_user_watches) or bad_alloc's.
+    [[nodiscard]] std::error_code add(int descriptor, member&) noexcept;
+    // Before the descriptor is closed: no event of it arrives after this. Closing takes it out of the kernel's set.
+    void remove(int descriptor) noexcept;
+
+private:
+    // By descriptor; the generation tells an event of a closed descriptor from one of its successor.
+    struct slot {
+        member* target = nullptr;
+        std::uint32_t generation = 0;
+    };
+
+    void await_round();
+    void take_round();
+
+    static constexpr int events_max = 256; // a round; more come in the next
+
+    boost::asio::posix::stream_descriptor set_; // closes it
+    std::function<void()> before_round_;
+    std::function<void()> after_round_;
+    std::vector<slot> slots_;
+};
+
+} // namespace sidecar
