@@ -112,7 +112,7 @@ void plan_a_splice(benchmark::State& state) {
     body += R"({}],"is_deleted":false})";
     constexpr std::string_view consistency = R"({"is_upload_ready":true,"is_download_ready":true})";
     for ([[maybe_unused]] auto _ : state) {
-        auto planned = plan_splice(body, consistency);
+        auto planned = plan_insertion(body, consistency);
         if (!planned) state.SkipWithError("not spliced");
         benchmark::DoNotOptimize(planned);
     }

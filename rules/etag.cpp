@@ -54,6 +54,24 @@ std::optional<entity_tag> read_entity_tag(std::string_view text) noexcept {
     return text.empty() ? tag : std::nullopt;
 }
 
+enum class comparison : std::uint8_t { weak, strong }; // RFC 9110 8.8.3.2
+
+bool names(std::string_view list, std::string_view etag, comparison how) noexcept {
+    if (without_blanks(list) == "*") return true;
+    const auto ours = read_entity_tag(etag);
+    if (!ours || (how == comparison::strong && ours->weak)) return false;
+    while (!list.empty()) {
+        if (is_blank(list.front()) || list.front() == ',') {
+            list.remove_prefix(1);
+        } else if (const auto theirs = take_entity_tag(list)) {
+            if (theirs->opaque == ours->opaque && !(how == comparison::strong && theirs->weak)) return true;
+        } else { // not a tag: it matches nothing, but what stands behind it may
+            list.remove_prefix(std::min(list.find(','), list.size()));
+        }
+    }
+    return false;
+}
+
 // FNV-1a, by words of eight bytes: the spliced states are few, and nobody gains by making two of them collide.
 std::uint64_t digest(std::string_view text) noexcept {
     std::uint64_t hash = 0xCBF29CE484222325;
@@ -97,20 +115,11 @@ std::optional<std::string> augmented_etag(std::string_view backends, std::string
 }
 
 bool if_none_match(std::string_view field_value, std::string_view etag) noexcept {
-    if (without_blanks(field_value) == "*") return true;
-    const auto ours = read_entity_tag(etag);
-    if (!ours) return false;
-    std::string_view rest = field_value;
-    while (!rest.empty()) {
-        if (is_blank(rest.front()) || rest.front() == ',') {
-            rest.remove_prefix(1);
-        } else if (const auto theirs = take_entity_tag(rest)) {
-            if (theirs->opaque == ours->opaque) return true;
-        } else { // not a tag: it matches nothing, but what stands behind it may
-            rest.remove_prefix(std::min(rest.find(','), rest.size()));
-        }
-    }
-    return false;
+    return names(field_value, etag, comparison::weak);
+}
+
+bool if_match(std::string_view field_value, std::string_view etag) noexcept {
+    return names(field_value, etag, comparison::strong);
 }
 
 } // namespace sidecar

@@ -10,7 +10,7 @@ decision decided(sidecar::action what, reason why, const selection& selected) {
     return {std::move(what), why, selected.rule, selected.id};
 }
 
-reply not_consistent() {
+local_reply not_consistent() {
     return {404,
             "Not Found",
             "resource_not_consistent",

@@ -73,17 +73,17 @@ std::optional<uuid> id_of(std::string_view text) {
 
 } // namespace
 
-std::optional<uuid> id_of_answer(std::string_view body, std::string_view content_encoding, std::size_t bytes_max) {
+std::optional<uuid> id_of_response(const json_text& body, std::string_view content_encoding, std::size_t bytes_max) {
     if (content_encoding.empty() || iequals(content_encoding, "identity"))
-        return body.size() <= bytes_max ? id_of(body) : std::nullopt;
+        return body.text.size() <= bytes_max ? id_of(body.text) : std::nullopt;
 
     std::optional<std::string> text;
     if (iequals(content_encoding, "gzip") || iequals(content_encoding, "x-gzip")) {
-        text = inflated(container::gzip, body, bytes_max);
+        text = inflated(container::gzip, body.text, bytes_max);
     } else if (iequals(content_encoding, "deflate")) {
         // RFC 9110 8.4.1.2: zlib's container it is, but some senders leave it out.
-        text = inflated(container::zlib, body, bytes_max);
-        if (!text) text = inflated(container::raw, body, bytes_max);
+        text = inflated(container::zlib, body.text, bytes_max);
+        if (!text) text = inflated(container::raw, body.text, bytes_max);
     }
     return text ? id_of(*text) : std::nullopt;
 }

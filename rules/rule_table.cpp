@@ -128,7 +128,8 @@ private:
 
 decision hidden() {
     decision refused;
-    refused.action = reply{404, "Not Found", "not_provided", "Not Found", "you may have mistyped the path", false};
+    refused.action =
+        local_reply{404, "Not Found", "not_provided", "Not Found", "you may have mistyped the path", false};
     refused.reason = reason::status_path;
     return refused;
 }

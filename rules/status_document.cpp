@@ -132,8 +132,8 @@ std::string status_reader::malformed() const {
 
 } // namespace
 
-result<status_document> read_status(std::string_view body, const schema& needs) {
-    return status_reader(body, needs).read();
+result<status_document> read_status(const json_text& body, const schema& needs) {
+    return status_reader(body.text, needs).read();
 }
 
 } // namespace sidecar

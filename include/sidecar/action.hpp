@@ -3,6 +3,7 @@
 
 #include "sidecar/uuid.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,7 +12,7 @@
 
 namespace sidecar {
 
-// Why it was decided so; a word for logs and a label for metrics.
+// Why it was decided so.
 enum class reason : std::uint8_t {
     no_rule,         // forwarded: nothing selects it
     method_override, // forwarded: X-HTTP-Method-Override makes it another method
@@ -20,29 +21,36 @@ enum class reason : std::uint8_t {
     ready,           // gate open
     not_ready,       // gate closed
     unknown,         // the readiness says nothing; what then happens is the rule's `unknown`
-    augmented,       // will be, if the answer allows
+    augmented,       // will be, if the response allows
     learning,        // forwarded; a success teaches
     status_path,     // refused: the status endpoint is not for clients
 };
-std::string_view to_string(reason) noexcept;
 
-// Send it on unchanged. With `learn`, a 2xx answer makes a resource not ready for the while.
+// By enum reason: a word for logs and a label for metrics.
+inline constexpr auto reason_words =
+    std::to_array<std::string_view>({"no_rule", "method_override", "id_is_no_uuid", "field_missing", "ready",
+                                     "not_ready", "unknown", "augmented", "learning", "status_path"});
+static_assert(reason_words.size() == static_cast<std::size_t>(reason::status_path) + 1);
+
+constexpr std::string_view to_string(reason why) noexcept { return reason_words[static_cast<std::size_t>(why)]; }
+
+// Send it on unchanged. With `learn`, a 2xx response makes a resource not ready for the while.
 struct forward {
     struct learning {
         std::size_t rule = 0;   // index into the rule table
-        std::optional<uuid> id; // from the path; else it is in the answer's body
+        std::optional<uuid> id; // from the path; else it is in the response's body
     };
     std::optional<learning> learn;
 };
 
-// Send it on asking for the whole, unencoded representation, and splice `info` into the answer.
+// Send it on asking for the whole, unencoded representation, and insert `info` into the response.
 struct augment {
     std::string consistency; // the value of info.resource_consistency: {"is_upload_ready":true,...}
-    bool head = false;       // a HEAD: nothing to splice, only what would be untrue of the GET's answer goes
+    bool head = false;       // a HEAD: nothing to insert into, only what would be untrue of the GET's response goes
 };
 
-// Answer without the backend.
-struct reply {
+// Respond without the backend.
+struct local_reply {
     int status = 404;
     std::string_view reason_phrase;
     std::string_view code;
@@ -51,7 +59,7 @@ struct reply {
     bool retry_after = false;
 };
 
-using action = std::variant<forward, augment, reply>;
+using action = std::variant<forward, augment, local_reply>;
 
 struct decision {
     static constexpr std::size_t no_rule = static_cast<std::size_t>(-1);
@@ -62,7 +70,7 @@ struct decision {
     std::optional<uuid> id;     // of the resource, when a rule selected it
 };
 
-// {"error":404,"code":"..","reason":"..","suggestion":".."}: SPEC 1 and 6. One line of JSON.
+// {"error":404,"code":"..","reason":"..","suggestion":".."}: docs/behaviour.md 1 and 6. One line of JSON.
 std::string error_body(int status, std::string_view code, std::string_view reason, std::string_view suggestion);
 
 } // namespace sidecar

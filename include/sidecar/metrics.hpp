@@ -74,10 +74,10 @@ struct worker_metrics {
         histogram duration;
     };
     std::array<by_rule, rules_max + 1> rules;
-    std::array<counter, 10> reasons; // by enum reason
+    std::array<counter, reason_words.size()> reasons; // by enum reason
 
-    std::array<counter, 8> unspliced; // by enum unspliced; the last: spliced
-    counter not_modified;             // 304 answered here
+    std::array<counter, not_augmented_words.size() + 1> augmented; // by enum not_augmented; the last: augmented
+    counter not_modified;                                          // 304 answered here
 
     counter connections_accepted, connections_open, connections_refused;
     counter upstream_connects, upstream_connect_failures, upstream_reuses, upstream_open, upstream_idle;

@@ -1,7 +1,8 @@
-// The readiness cache: what the status document (SPEC 7) and the answers that passed through say about resources.
-// Everything here is an immutable value: built once, shared by all threads, looked up without a lock.
+// The readiness cache: what the status document (docs/behaviour.md 7) and the responses that passed through say about
+// resources. Everything here is an immutable value: built once, shared by all threads, looked up without a lock.
 #pragma once
 
+#include "sidecar/json_text.hpp"
 #include "sidecar/result.hpp"
 #include "sidecar/uuid.hpp"
 
@@ -93,14 +94,15 @@ struct status_document {
 // that is no array, an entry that is no object or has no UUID as `id`, a member that the schema names and that is no
 // boolean; and on a name that is read here and stands there twice, of which it can't be known which is meant.
 // A collection that is missing is empty. Other members are ignored.
-result<status_document> read_status(std::string_view body, const schema&);
+result<status_document> read_status(const json_text& body, const schema&);
 
-// A resource that an answer just made: not ready in the members given, whatever an older poll says (SPEC 7).
+// A resource that a response just made: not ready in the members given, whatever an older poll says (docs/behaviour.md
+// 7).
 struct learned_entry {
     std::size_t collection = 0;
     uuid id;
     member_states members;
-    time_point at; // when the answer passed
+    time_point at; // when the response passed
 };
 
 // Few entries: those of about one poll interval. Newest last.
@@ -122,7 +124,7 @@ struct readiness {
     std::shared_ptr<const status_document> document; // null before the first good poll
     std::shared_ptr<const learned> recent;           // null: nothing learned
     time_point asked_at{};                           // when the poll that brought or renewed the document was sent
-    time_point answered_at{};                        // when its answer was read: its age counts from here
+    time_point answered_at{};                        // when its response was read: its age counts from here
     std::chrono::milliseconds max_age{30'000};
     unlisted unlisted_means = unlisted::ready;
 

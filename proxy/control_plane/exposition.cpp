@@ -118,11 +118,11 @@ void add_requests(families& to, const standing& now) {
 void add_augmenting(families& to, const standing& now) {
     to.counter("sidecar_augment_outcomes_total",
                "Answers to requests that ask for info: spliced, or why they passed as they came.");
-    constexpr std::size_t outcomes = std::tuple_size_v<decltype(worker_metrics::unspliced)>;
+    constexpr std::size_t outcomes = std::tuple_size_v<decltype(worker_metrics::augmented)>;
     for (std::size_t i = 0; i < outcomes; ++i) {
-        const auto outcome = i + 1 == outcomes ? "spliced" : to_string(static_cast<unspliced>(i));
+        const auto outcome = i + 1 == outcomes ? "spliced" : to_string(static_cast<not_augmented>(i));
         to.add(sum(
-                   now.workers, [i](auto& w) -> auto& { return w.unspliced[i]; }),
+                   now.workers, [i](auto& w) -> auto& { return w.augmented[i]; }),
                {{"outcome", word(outcome)}});
     }
     to.counter("sidecar_augment_not_modified_total",

@@ -147,16 +147,16 @@ figure_table decisions(const standing& now) {
 
 figure_table augmenting(const standing& now) {
     figure_table table{"augmenting", {"Answer", "Count"}, {}};
-    constexpr std::size_t outcomes = std::tuple_size_v<decltype(worker_metrics::unspliced)>;
+    constexpr std::size_t outcomes = std::tuple_size_v<decltype(worker_metrics::augmented)>;
     const auto add = [&](const std::string& label, std::size_t i) {
         table.rows.push_back(
             {label,
              {{"splice." + std::to_string(i), count(sum(
-                                                  now.workers, [i](auto& w) -> auto& { return w.unspliced[i]; }))}}});
+                                                  now.workers, [i](auto& w) -> auto& { return w.augmented[i]; }))}}});
     };
     add("info spliced in", outcomes - 1);
     for (std::size_t i = 0; i + 1 < outcomes; ++i)
-        add("as it came: " + std::string(to_string(static_cast<unspliced>(i))), i);
+        add("as it came: " + std::string(to_string(static_cast<not_augmented>(i))), i);
     table.rows.push_back({"304, answered here",
                           {{"not_modified", count(sum(
                                                 now.workers, [](auto& w) -> auto& { return w.not_modified; }))}}});
@@ -234,7 +234,7 @@ summary summarize(const standing& now) {
          count(sum(
              now.workers, [](auto& w) -> auto& { return w.reasons[static_cast<std::size_t>(reason::not_ready)]; }))},
         {"spliced", count(sum(
-                        now.workers, [](auto& w) -> auto& { return w.unspliced.back(); }))},
+                        now.workers, [](auto& w) -> auto& { return w.augmented.back(); }))},
         {"learned", of(&m::learned)},
         {"clients.open", of(&m::connections_open)},
         {"clients.accepted", of(&m::connections_accepted)},

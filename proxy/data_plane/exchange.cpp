@@ -93,7 +93,7 @@ task<exchange::after> exchange::perform(const action& what) {
         context_.metrics.limits_hit[static_cast<std::size_t>(limit::connections)].add();
         return answer_itself(error_reply(503, "too many connections"), persistence::close);
     }
-    if (const auto* own = std::get_if<reply>(&what)) {
+    if (const auto* own = std::get_if<local_reply>(&what)) {
         kind_ = action_kind::reply;
         return answer_itself(*own, persistence::keep_alive);
     }
@@ -223,7 +223,7 @@ task<exchange::after> exchange::answer_failure() {
     co_return would_look_whole || cause.source == side::client ? after::reset : after::close;
 }
 
-task<exchange::after> exchange::answer_itself(reply own, persistence wanted) {
+task<exchange::after> exchange::answer_itself(local_reply own, persistence wanted) {
     const auto& request = state_->request;
     const bool keep =
         wanted == persistence::keep_alive && request.persistent() && !context_.draining && body_will_be_drained();

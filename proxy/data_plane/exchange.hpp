@@ -63,7 +63,7 @@ private:
     bool decide_on_it();
     task<after> perform(const action&);
     task<after> reach_and_relay();
-    task<after> answer_itself(reply, persistence);
+    task<after> answer_itself(local_reply, persistence);
     task<after> refuse(head_status);
     task<bool> reach_backend();
     void send_head();
@@ -117,13 +117,13 @@ private:
     task<> tunnel();
 
     // augmenting.cpp: collects the answer, splices, and puts true metadata in front; and what passing answers teach.
-    std::optional<unspliced> why_not_augmented() const noexcept;
+    std::optional<not_augmented> why_not_augmented() const noexcept;
     void begin_augmenting();
     void collect(std::string_view bytes);
-    void pass_as_it_came(unspliced why);
+    void pass_as_it_came(not_augmented why);
     void finish_collecting();
-    void pass_augmented(const splice&, std::string_view body);
-    void pass_rechunked(const splice&, std::string_view body);
+    void pass_augmented(const insertion&, std::string_view body);
+    void pass_rechunked(const insertion&, std::string_view body);
     bool is_not_modified(std::string_view etag) const noexcept;
     void reread_head();
     void learn();
@@ -189,7 +189,7 @@ private:
     std::uint64_t bytes_from_client_ = 0;
     std::uint64_t bytes_to_client_ = 0;
     const char* outcome_ = "";
-    std::optional<unspliced> unspliced_;
+    std::optional<not_augmented> unspliced_;
     bool was_spliced_ = false;
 };
 

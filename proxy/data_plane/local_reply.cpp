@@ -66,8 +66,8 @@ void add_cors(std::string& out, std::string_view origin, const own_answers_confi
 
 } // namespace
 
-reply error_reply(int status, std::string_view reason) {
-    reply made;
+local_reply error_reply(int status, std::string_view reason) {
+    local_reply made;
     made.status = status;
     made.reason_phrase = phrase_of(status);
     made.code = "not_provided"; // the API's word where there is no special one
@@ -77,7 +77,7 @@ reply error_reply(int status, std::string_view reason) {
     return made;
 }
 
-std::string own_answer(const reply& what, const request_head& request, const own_answers_config& config,
+std::string own_answer(const local_reply& what, const request_head& request, const own_answers_config& config,
                        persistence client, std::string_view date) {
     const auto body = error_body(what.status, what.code, what.reason, what.suggestion);
     const auto phrase = what.reason_phrase.empty() ? phrase_of(what.status) : what.reason_phrase;

@@ -12,11 +12,11 @@
 namespace sidecar {
 
 // For what goes wrong between the two sides. `reason` says what, in words for people.
-reply error_reply(int status, std::string_view reason);
+local_reply error_reply(int status, std::string_view reason);
 
 // Appends status line, fields (CORS if the request had an Origin), body (unless it replies to a HEAD). `date`:
 // IMF-fixdate.
-void write_local_reply(const reply&, const request_head&, const own_answers_config&, persistence, std::string_view date,
+void write_local_reply(const local_reply&, const request_head&, const own_answers_config&, persistence, std::string_view date,
                        buffer& out);
 
 } // namespace sidecar

@@ -50,7 +50,7 @@ decision decide(std::string_view method, std::string_view target, const readines
 
 bool is_forward(const decision& d) { return std::holds_alternative<forward>(d.action); }
 bool is_untouched(const decision& d) { return is_forward(d) && !std::get<forward>(d.action).learn; }
-bool is_gated(const decision& d) { return std::holds_alternative<reply>(d.action); }
+bool is_gated(const decision& d) { return std::holds_alternative<local_reply>(d.action); }
 std::string spliced_into(const decision& d) {
     const auto* what = std::get_if<augment>(&d.action);
     return what ? what->consistency : "";
@@ -129,7 +129,7 @@ TEST_CASE("a HEAD of an augmented GET is one too") {
 TEST_CASE("the gate is closed while the project is not upload-ready") {
     const auto made = decide("POST", project + "/uploads", found(false, true));
     REQUIRE(is_gated(made));
-    const auto& answer = std::get<reply>(made.action);
+    const auto& answer = std::get<local_reply>(made.action);
     CHECK(answer.status == 404);
     CHECK(answer.reason_phrase == "Not Found");
     CHECK(answer.retry_after);

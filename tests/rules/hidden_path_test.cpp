@@ -120,8 +120,8 @@ TEST_CASE("the status path is refused whatever the method and the query") {
              {"/internal/consistency", "/internal/consistency?info", "//Internal/consistency.x#y"}) {
             const auto made = table.decide({method, target, {}}, {}, {});
             CHECK(made.reason == sidecar::reason::status_path);
-            REQUIRE(std::holds_alternative<sidecar::reply>(made.action));
-            const auto& answer = std::get<sidecar::reply>(made.action);
+            REQUIRE(std::holds_alternative<sidecar::local_reply>(made.action));
+            const auto& answer = std::get<sidecar::local_reply>(made.action);
             CHECK(answer.status == 404);
             CHECK(answer.code == "not_provided");
             CHECK_FALSE(answer.retry_after);

@@ -28,7 +28,7 @@ std::string deflated(std::string_view body, int window_bits) {
 std::string gzipped(std::string_view body) { return deflated(body, MAX_WBITS + 16); }
 
 std::optional<uuid> learnt(std::string_view body, std::string_view coding = "") {
-    return id_of_answer(body, coding, 65536);
+    return id_of_response(body, coding, 65536);
 }
 
 } // namespace
@@ -87,10 +87,10 @@ TEST_CASE("a compressed answer that is cut, damaged or followed by more teaches 
 
 TEST_CASE("no more is read, or inflated, than allowed") {
     const std::string padded = project.substr(0, project.size() - 1) + std::string(100'000, ' ') + "}";
-    CHECK(id_of_answer(padded, "", padded.size()) == id);
-    CHECK_FALSE(id_of_answer(padded, "", padded.size() - 1));
-    CHECK(id_of_answer(gzipped(padded), "gzip", padded.size()) == id);
-    CHECK_FALSE(id_of_answer(gzipped(padded), "gzip", padded.size() - 1));
-    CHECK_FALSE(id_of_answer(gzipped(std::string(100 << 20, ' ')), "gzip", 65536)); // 100 MiB in 100 KiB
-    CHECK_FALSE(id_of_answer(gzipped(project), "gzip", 0));
+    CHECK(id_of_response(padded, "", padded.size()) == id);
+    CHECK_FALSE(id_of_response(padded, "", padded.size() - 1));
+    CHECK(id_of_response(gzipped(padded), "gzip", padded.size()) == id);
+    CHECK_FALSE(id_of_response(gzipped(padded), "gzip", padded.size() - 1));
+    CHECK_FALSE(id_of_response(gzipped(std::string(100 << 20, ' ')), "gzip", 65536)); // 100 MiB in 100 KiB
+    CHECK_FALSE(id_of_response(gzipped(project), "gzip", 0));
 }

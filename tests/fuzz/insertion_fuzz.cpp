@@ -37,10 +37,10 @@ bool holds_member(simdjson::dom::element body) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view body(reinterpret_cast<const char*>(data), size);
     static simdjson::dom::parser parser;
-    const auto planned = sidecar::plan_splice(body, consistency);
+    const auto planned = sidecar::plan_insertion(body, consistency);
     const auto opinion = second_opinion(parser, body).said;
     if (!planned) {
-        if (planned.error() == sidecar::unspliced::invalid_json)
+        if (planned.error() == sidecar::not_augmented::invalid_json)
             require(opinion != verdict::valid, "what is refused as invalid is invalid");
         else
             require(opinion != verdict::invalid, "what is taken for JSON is JSON");
@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     std::string text(body);
     text.insert(planned->at, planned->text);
-    require(sidecar::plan_splice(text, "1").error() == sidecar::unspliced::backends_own_word,
+    require(sidecar::plan_insertion(text, "1").error() == sidecar::not_augmented::backends_own_word,
             "the member is found again");
     if (opinion == verdict::valid) {
         const auto after = second_opinion(parser, text);

@@ -45,9 +45,10 @@ std::optional<own_info> read_info(json_reader& json) {
 
 } // namespace
 
-boost::system::result<splice, unspliced> plan_splice(std::string_view body, std::string_view consistency) {
-    json_reader json(body);
-    if (json.peek() != '{') return json.skip() && json.at_end() ? unspliced::not_an_object : unspliced::invalid_json;
+boost::system::result<insertion, not_augmented> plan_insertion(const json_text& body, std::string_view consistency) {
+    json_reader json(body.text);
+    if (json.peek() != '{')
+        return json.skip() && json.at_end() ? not_augmented::not_an_object : not_augmented::invalid_json;
 
     closing whole;
     std::optional<own_info> info;
@@ -58,31 +59,11 @@ boost::system::result<splice, unspliced> plan_splice(std::string_view body, std:
         return info.has_value();
     });
     whole.brace = json.position() - 1;
-    if (!read || !json.at_end()) return unspliced::invalid_json;
+    if (!read || !json.at_end()) return not_augmented::invalid_json;
 
-    if (!info) return splice{whole.brace, member(whole, "info", {"{\"resource_consistency\":", consistency, "}"})};
-    if (!info->object || info->has_consistency) return unspliced::backends_own_word;
-    return splice{info->object->brace, member(*info->object, "resource_consistency", {consistency})};
-}
-
-std::string_view to_string(unspliced why) noexcept {
-    switch (why) {
-    case unspliced::not_200:
-        return "not_200";
-    case unspliced::not_json:
-        return "not_json";
-    case unspliced::encoded:
-        return "encoded";
-    case unspliced::too_large:
-        return "too_large";
-    case unspliced::invalid_json:
-        return "invalid_json";
-    case unspliced::not_an_object:
-        return "not_an_object";
-    case unspliced::backends_own_word:
-        return "backends_own_word";
-    }
-    return "unknown";
+    if (!info) return insertion{whole.brace, member(whole, "info", {"{\"resource_consistency\":", consistency, "}"})};
+    if (!info->object || info->has_consistency) return not_augmented::backends_own_word;
+    return insertion{info->object->brace, member(*info->object, "resource_consistency", {consistency})};
 }
 
 } // namespace sidecar

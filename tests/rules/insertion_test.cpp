@@ -13,19 +13,19 @@ namespace {
 
 constexpr std::string_view consistency = R"({"is_upload_ready":true,"is_download_ready":false})";
 
-std::string applied(std::string_view body, const splice& inserted) {
+std::string applied(std::string_view body, const insertion& inserted) {
     std::string text(body);
     return text.insert(inserted.at, inserted.text);
 }
 
 std::string spliced(std::string_view body, std::string_view value = "1") {
-    const auto planned = plan_splice(body, value);
+    const auto planned = plan_insertion(body, value);
     REQUIRE(planned.has_value());
     return applied(body, *planned);
 }
 
-unspliced refused(std::string_view body) {
-    const auto planned = plan_splice(body, "1");
+not_augmented refused(std::string_view body) {
+    const auto planned = plan_insertion(body, "1");
     REQUIRE(planned.has_error());
     return planned.error();
 }
@@ -80,8 +80,8 @@ TEST_CASE("numbers of any size are valid and keep their spelling") {
 
 TEST_CASE("a byte order mark stays in front") {
     CHECK(spliced("\xEF\xBB\xBF{}") == "\xEF\xBB\xBF{\"info\":{\"resource_consistency\":1}}");
-    CHECK(refused("\xEF\xBB\xBF\xEF\xBB\xBF{}") == unspliced::invalid_json);
-    CHECK(refused("{}\xEF\xBB\xBF") == unspliced::invalid_json);
+    CHECK(refused("\xEF\xBB\xBF\xEF\xBB\xBF{}") == not_augmented::invalid_json);
+    CHECK(refused("{}\xEF\xBB\xBF") == not_augmented::invalid_json);
 }
 
 TEST_CASE("the backend's own info gets the member") {
@@ -94,15 +94,16 @@ TEST_CASE("the backend's own info gets the member") {
 }
 
 TEST_CASE("what the backend says itself is its own word") {
-    CHECK(refused(R"({"info":{"resource_consistency":{}}})") == unspliced::backends_own_word);
-    CHECK(refused(R"({"info":{"resource_consistency":null,"a":1}})") == unspliced::backends_own_word);
+    CHECK(refused(R"({"info":{"resource_consistency":{}}})") == not_augmented::backends_own_word);
+    CHECK(refused(R"({"info":{"resource_consistency":null,"a":1}})") == not_augmented::backends_own_word);
     for (const char* other : {"null", "[]", "1", "\"info\"", "true"})
-        CHECK(refused("{\"info\":" + std::string(other) + "}") == unspliced::backends_own_word);
+        CHECK(refused("{\"info\":" + std::string(other) + "}") == not_augmented::backends_own_word);
 }
 
 TEST_CASE("a name counts however it is spelled") {
-    CHECK(refused(R"({"\u0069nfo":1})") == unspliced::backends_own_word);
-    CHECK(refused(R"({"\u0069\u006E\u0066\u006f":{"resource\u005fconsistency":1}})") == unspliced::backends_own_word);
+    CHECK(refused(R"({"\u0069nfo":1})") == not_augmented::backends_own_word);
+    CHECK(refused(R"({"\u0069\u006E\u0066\u006f":{"resource\u005fconsistency":1}})") ==
+          not_augmented::backends_own_word);
     CHECK(spliced(R"({"Info":1})") == R"({"Info":1,"info":{"resource_consistency":1}})");
     CHECK(spliced(R"({"info\u0000":1})") == R"({"info\u0000":1,"info":{"resource_consistency":1}})");
 }
@@ -111,12 +112,12 @@ TEST_CASE("of several infos the last is the one that readers see") {
     CHECK(spliced(R"({"info":1,"info":{}})") == R"({"info":1,"info":{"resource_consistency":1}})");
     CHECK(spliced(R"({"info":{"resource_consistency":0},"info":{"a":1}})") ==
           R"({"info":{"resource_consistency":0},"info":{"a":1,"resource_consistency":1}})");
-    CHECK(refused(R"({"info":{},"info":1})") == unspliced::backends_own_word);
+    CHECK(refused(R"({"info":{},"info":1})") == not_augmented::backends_own_word);
 }
 
 TEST_CASE("only an object can hold a member") {
     for (const char* body : {"[]", "[{}]", "1", "\"{}\"", "null", " true ", "-0.5e1"})
-        CHECK(refused(body) == unspliced::not_an_object);
+        CHECK(refused(body) == not_augmented::not_an_object);
 }
 
 TEST_CASE("what is not valid JSON passes as it came") {
@@ -162,31 +163,31 @@ TEST_CASE("what is not valid JSON passes as it came") {
                              "[1",
                              "\"",
                              "tru"})
-        CHECK_MESSAGE(refused(body) == unspliced::invalid_json, body);
+        CHECK_MESSAGE(refused(body) == not_augmented::invalid_json, body);
 }
 
 TEST_CASE("bytes that are no UTF-8, and NUL, are not JSON") {
     for (const char* bad : {"\xFF", "\x80", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82"})
-        CHECK(refused("{\"a\":\"" + std::string(bad) + "\"}") == unspliced::invalid_json);
+        CHECK(refused("{\"a\":\"" + std::string(bad) + "\"}") == not_augmented::invalid_json);
     using namespace std::string_view_literals;
-    CHECK(refused("{\"a\":\"\0\"}"sv) == unspliced::invalid_json);
-    CHECK(refused("{}\0"sv) == unspliced::invalid_json);
-    CHECK(refused("\0{}"sv) == unspliced::invalid_json);
-    CHECK(refused("{\0}"sv) == unspliced::invalid_json);
-    CHECK(refused("{\"a\"\0:1}"sv) == unspliced::invalid_json);
+    CHECK(refused("{\"a\":\"\0\"}"sv) == not_augmented::invalid_json);
+    CHECK(refused("{}\0"sv) == not_augmented::invalid_json);
+    CHECK(refused("\0{}"sv) == not_augmented::invalid_json);
+    CHECK(refused("{\0}"sv) == not_augmented::invalid_json);
+    CHECK(refused("{\"a\"\0:1}"sv) == not_augmented::invalid_json);
 }
 
 TEST_CASE("nesting is followed to 1024 levels and no further") {
     CHECK_NOTHROW(spliced("{\"a\":" + nested(1023, "[", "]") + "}"));
-    CHECK(refused("{\"a\":" + nested(1024, "[", "]") + "}") == unspliced::invalid_json);
-    CHECK(refused("{\"info\":{\"a\":" + nested(1023, "[", "]") + "}}") == unspliced::invalid_json);
-    CHECK(refused(nested(1'000'000, "[", "]")) == unspliced::invalid_json);
-    CHECK(refused(nested(1'000'000, "{\"info\":", "}")) == unspliced::invalid_json);
+    CHECK(refused("{\"a\":" + nested(1024, "[", "]") + "}") == not_augmented::invalid_json);
+    CHECK(refused("{\"info\":{\"a\":" + nested(1023, "[", "]") + "}}") == not_augmented::invalid_json);
+    CHECK(refused(nested(1'000'000, "[", "]")) == not_augmented::invalid_json);
+    CHECK(refused(nested(1'000'000, "{\"info\":", "}")) == not_augmented::invalid_json);
 }
 
 TEST_CASE("a body of a mebibyte is spliced like a small one") {
     const std::string body = "{\"a\":\"" + std::string(1 << 20, '}') + "\"}";
-    const auto planned = plan_splice(body, "1");
+    const auto planned = plan_insertion(body, "1");
     REQUIRE(planned.has_value());
     CHECK(planned->at == body.size() - 1);
 }
@@ -198,9 +199,9 @@ TEST_CASE("property: the spliced body parses to the original plus the member, an
     for (int round = 0; round < 20'000; ++round) {
         const std::string body = samples.object();
         CAPTURE(body);
-        const auto planned = plan_splice(body, consistency);
+        const auto planned = plan_insertion(body, consistency);
         if (!planned) {
-            REQUIRE(planned.error() == unspliced::backends_own_word);
+            REQUIRE(planned.error() == not_augmented::backends_own_word);
             ++unchanged;
             continue;
         }
@@ -258,8 +259,8 @@ TEST_CASE("property: what simdjson takes for JSON, and only that, is taken here"
         CAPTURE(body);
         const auto opinion = testing::second_opinion(parser, body).said;
         if (opinion == testing::verdict::cannot_tell) continue;
-        const auto planned = plan_splice(body, "1");
-        const bool valid = planned || planned.error() != unspliced::invalid_json;
+        const auto planned = plan_insertion(body, "1");
+        const bool valid = planned || planned.error() != not_augmented::invalid_json;
         REQUIRE(valid == (opinion == testing::verdict::valid));
     }
 }
@@ -269,16 +270,16 @@ TEST_CASE("property: a body cut short is never spliced") {
     for (int round = 0; round < 500; ++round) {
         const std::string body = samples.object();
         for (std::size_t size = 0; size < body.size(); ++size)
-            REQUIRE(refused(std::string_view(body).substr(0, size)) == unspliced::invalid_json);
+            REQUIRE(refused(std::string_view(body).substr(0, size)) == not_augmented::invalid_json);
     }
 }
 
 TEST_CASE("every reason has its word") {
-    CHECK(to_string(unspliced::not_200) == "not_200");
-    CHECK(to_string(unspliced::not_json) == "not_json");
-    CHECK(to_string(unspliced::encoded) == "encoded");
-    CHECK(to_string(unspliced::too_large) == "too_large");
-    CHECK(to_string(unspliced::invalid_json) == "invalid_json");
-    CHECK(to_string(unspliced::not_an_object) == "not_an_object");
-    CHECK(to_string(unspliced::backends_own_word) == "backends_own_word");
+    CHECK(to_string(not_augmented::not_200) == "not_200");
+    CHECK(to_string(not_augmented::not_json) == "not_json");
+    CHECK(to_string(not_augmented::encoded) == "encoded");
+    CHECK(to_string(not_augmented::too_large) == "too_large");
+    CHECK(to_string(not_augmented::invalid_json) == "invalid_json");
+    CHECK(to_string(not_augmented::not_an_object) == "not_an_object");
+    CHECK(to_string(not_augmented::backends_own_word) == "backends_own_word");
 }
