@@ -4,6 +4,7 @@
 #include "sidecar/token.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 namespace sidecar {
@@ -17,29 +18,90 @@ int hex_digit(char c) noexcept {
     return -1;
 }
 
-bool is_text_char(char c) noexcept { // HTAB, SP, VCHAR, obs-text
+constexpr bool is_text_char(char c) noexcept { // HTAB, SP, VCHAR, obs-text
     const auto byte = static_cast<unsigned char>(c);
     return c == '\t' || (byte >= 0x20 && byte != 0x7f);
 }
 
-// Framing, routing and authentication have no place behind the body (RFC 9110 6.5.1).
-bool is_forbidden_in_trailers(std::string_view name) noexcept {
-    static constexpr std::string_view forbidden[] = {
-        "content-length", "content_length", "transfer-encoding", "transfer_encoding",
-        "host",           "connection",     "trailer",           "te",
-        "upgrade",        "keep-alive",     "content-encoding",  "content-type",
-        "authorization",  "set-cookie"};
-    return std::find(std::begin(forbidden), std::end(forbidden), name) != std::end(forbidden);
+bool begins_with(std::string_view name, std::string_view lower) noexcept {
+    return is_named_like(name.substr(0, lower.size()), lower);
+}
+
+// RFC 9110 6.5.1: framing, routing, authentication and request modifiers have no place behind the body, where a server
+// may take them for the head's. Digests of the content do (RFC 9530).
+bool belongs_in_trailers(std::string_view name) noexcept {
+    static constexpr std::string_view foreign[] = {"transfer-encoding",
+                                                   "host",
+                                                   "connection",
+                                                   "keep-alive",
+                                                   "proxy-connection",
+                                                   "te",
+                                                   "trailer",
+                                                   "upgrade",
+                                                   "expect",
+                                                   "max-forwards",
+                                                   "range",
+                                                   "authorization",
+                                                   "proxy-authorization",
+                                                   "www-authenticate",
+                                                   "proxy-authenticate",
+                                                   "cookie",
+                                                   "set-cookie",
+                                                   "set-cookie2",
+                                                   "forwarded",
+                                                   "x-request-id",
+                                                   "x-request-start"};
+    if (begins_with(name, "content-"))
+        return is_named_like(name, "content-digest") || is_named_like(name, "content-md5");
+    if (begins_with(name, "if-") || begins_with(name, "x-forwarded-")) return false;
+    return std::none_of(std::begin(foreign), std::end(foreign),
+                        [name](auto each) { return is_named_like(name, each); });
+}
+
+// The name of a whole line of a trailer section; empty if it is none.
+std::string_view name_in(std::string_view line) noexcept {
+    if (!line.ends_with("\r\n")) return {};
+    const auto name = line.substr(0, line.find(':'));
+    if (name.size() == line.size() || !is_token(name)) return {}; // folded too
+    const auto value = line.substr(name.size() + 1, line.size() - name.size() - 3);
+    return std::all_of(value.begin(), value.end(), is_text_char) ? name : std::string_view{};
 }
 
 constexpr std::uint64_t length_max = std::numeric_limits<std::int64_t>::max();
+constexpr int size_digits_max = 16;
 
 } // namespace
 
-body_reader::body_reader(body_framing framing, limits bounds) noexcept : limits_(bounds) {
+// Runs of bytes that go on, put together in place.
+class body_reader::kept_bytes {
+public:
+    void add(std::span<char> more) noexcept {
+        auto* const run = more.data();
+        const auto n = more.size();
+        if (begin_ == end_) {
+            begin_ = end_ = run;
+        } else if (end_ != run) {
+            // The shorter one moves, so that a large chunk stays where it is.
+            const auto held = static_cast<std::size_t>(end_ - begin_);
+            if (held < n) {
+                begin_ = static_cast<char*>(std::memmove(run - held, begin_, held));
+                end_ = run;
+            } else {
+                std::memmove(end_, run, n);
+            }
+        }
+        end_ += n;
+    }
+    std::string_view all() const noexcept { return {begin_, static_cast<std::size_t>(end_ - begin_)}; }
+
+private:
+    char* begin_ = nullptr;
+    char* end_ = nullptr;
+};
+
+body_reader::body_reader(body_framing framing, limits bounds, dechunk how) noexcept : dechunk_(how), limits_(bounds) {
     switch (framing.how) {
     case body_framing::kind::none:
-        state_ = state::done;
         break;
     case body_framing::kind::length:
         left_ = framing.length;
@@ -54,114 +116,152 @@ body_reader::body_reader(body_framing framing, limits bounds) noexcept : limits_
     }
 }
 
-std::size_t body_reader::follow(std::string_view bytes, payload_sink* sink) {
-    std::size_t at = 0;
-    while (at < bytes.size() && state_ != state::done && fault_ == fault::none) {
-        if (const auto ahead = payload_ahead()) {
-            const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(ahead, bytes.size() - at));
-            if (sink) sink->payload(bytes.substr(at, n));
-            at += n;
-            skip(n);
-            continue;
-        }
-        const bool in_trailer = state_ >= state::trailer_name && state_ <= state::trailer_lf;
-        if (!step(bytes[at])) break;
-        // The first byte of a trailer line is known as such only once it was read.
-        if (sink && (in_trailer || state_ == state::trailer_name)) sink->trailer(bytes.substr(at, 1));
-        ++at;
+body_reader::piece body_reader::take(std::span<char> in, payload_sink* sink) {
+    if (state_ == state::done || fault_ != fault::none || in.empty()) return {0, {}};
+    if (state_ != state::length && state_ != state::until_close) return take_chunked(in, sink);
+
+    auto n = in.size();
+    if (state_ == state::length) {
+        n = static_cast<std::size_t>(std::min<std::uint64_t>(left_, n));
+        left_ -= n;
+        if (left_ == 0) state_ = state::done;
     }
-    return at;
+    payload_bytes_ += n;
+    if (sink) sink->payload({in.data(), n});
+    return {n, {in.data(), n}};
 }
 
-std::uint64_t body_reader::payload_ahead() const noexcept {
-    if (fault_ != fault::none) return 0;
-    if (state_ == state::until_close) return std::numeric_limits<std::uint64_t>::max();
-    return state_ == state::length || state_ == state::chunk_data ? left_ : 0;
+body_reader::piece body_reader::take_chunked(std::span<char> in, payload_sink* sink) {
+    kept_bytes kept;
+    std::size_t at = 0;
+    if (held_.ends_with('\n')) held_.clear(); // it went on with the last call
+    while (at < in.size() && state_ != state::done && fault_ == fault::none) {
+        const auto rest = in.subspan(at);
+        if (state_ == state::chunk_data) {
+            const auto run = rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size())));
+            left_ -= run.size();
+            if (left_ == 0) state_ = state::chunk_data_cr;
+            payload_bytes_ += run.size();
+            if (sink) sink->payload({run.data(), run.size()});
+            kept.add(run);
+            at += run.size();
+        } else if (state_ != state::trailer_line) {
+            const auto run = rest.first(take_chunk_framing({rest.data(), rest.size()}));
+            if (dechunk_ == dechunk::no) kept.add(run);
+            at += run.size();
+        } else {
+            const bool is_held = !held_.empty();
+            const auto line = take_trailer_line(rest, sink);
+            at += line.used;
+            if (is_held && line.goes_on) return {at, held_};
+            if (line.goes_on) kept.add(rest.first(line.used));
+        }
+    }
+    return {at, kept.all()};
 }
 
-void body_reader::skip(std::uint64_t payload) noexcept {
-    payload_bytes_ += payload;
-    if (state_ == state::until_close) return;
-    left_ -= payload;
-    if (left_ == 0) state_ = state_ == state::length ? state::done : state::chunk_data_cr;
+// A line comes out as a whole or not at all.
+body_reader::trailer_line body_reader::take_trailer_line(std::span<const char> rest, payload_sink* sink) {
+    const std::string_view bytes(rest.data(), rest.size());
+    const auto end = bytes.find('\n');
+    const bool has_ended = end != bytes.npos;
+    const auto here = bytes.substr(0, has_ended ? end + 1 : bytes.size());
+    trailer_bytes_ += here.size();
+    if (trailer_bytes_ > limits_.trailer_bytes_max) return fail(fault::trailer_too_long), trailer_line{};
+    if (!has_ended || !held_.empty()) held_ += here;
+    if (!has_ended) return {here.size(), false};
+
+    const auto line = held_.empty() ? here : std::string_view(held_);
+    bool goes_on = true;
+    if (line == "\r\n") {
+        state_ = state::done;
+    } else {
+        const auto name = name_in(line);
+        if (name.empty()) return fail(fault::malformed), trailer_line{};
+        had_trailers_ = true;
+        goes_on = belongs_in_trailers(name);
+        if (goes_on && sink) sink->trailer(line);
+    }
+    goes_on = goes_on && dechunk_ == dechunk::no;
+    if (!goes_on) held_.clear();
+    return {here.size(), goes_on};
 }
 
-bool body_reader::step(char c) {
-    const bool on_chunk_line = state_ >= state::chunk_size_first && state_ <= state::chunk_line_lf;
-    if (on_chunk_line && ++line_bytes_ > limits_.chunk_line_bytes_max) return fail(fault::chunk_line_too_long);
-    if (state_ >= state::trailer_start && ++trailer_bytes_ > limits_.trailer_bytes_max)
-        return fail(fault::trailer_too_long);
+std::size_t body_reader::take_chunk_framing(std::string_view rest) noexcept {
+    std::size_t n = 0;
+    while (n < rest.size() && state_ < state::chunk_data && step(rest[n])) ++n;
+    return n;
+}
 
+// RFC 9112 7.1: one spelling of each size, and extensions by their grammar. Blanks may stand where it has BWS, except
+// right behind the size: readers differ on what ends a number.
+bool body_reader::step(char c) noexcept {
+    if (state_ <= state::chunk_line_lf && ++line_bytes_ > limits_.chunk_line_bytes_max)
+        return fail(fault::chunk_line_too_long);
     switch (state_) {
     case state::chunk_size_first:
     case state::chunk_size:
         if (const int digit = hex_digit(c); digit >= 0) {
-            if (left_ > (length_max >> 4)) return fail(fault::malformed);
+            if (++digits_ > size_digits_max || left_ > (length_max >> 4)) return fail(fault::malformed);
             left_ = left_ << 4 | static_cast<std::uint64_t>(digit);
-            state_ = state::chunk_size;
-            return true;
+            return go(state::chunk_size);
         }
         if (state_ == state::chunk_size_first) return fail(fault::malformed);
-        if (c == ';') return state_ = state::chunk_extension, true;
-        if (c == '\r') return state_ = state::chunk_line_lf, true;
-        return fail(fault::malformed); // blanks before the extension included: readers differ on them
-    case state::chunk_extension:
-        if (c == '\r') return state_ = state::chunk_line_lf, true;
-        if (c == '"') return state_ = state::chunk_quoted, true;
+        return c == ';' ? go(state::extension_start) : end_chunk_line(c);
+    case state::extension_start:
+        return is_blank(c) || (is_token_char(c) ? go(state::extension_name) : fail(fault::malformed));
+    case state::extension_name:
+        if (is_token_char(c)) return true;
+        [[fallthrough]];
+    case state::extension_name_blank:
+        if (c == '=') return go(state::extension_value_start);
+        if (c == ';') return go(state::extension_start);
+        if (is_blank(c)) return go(state::extension_name_blank);
+        return state_ == state::extension_name ? end_chunk_line(c) : fail(fault::malformed);
+    case state::extension_value_start:
+        if (is_blank(c)) return true;
+        if (c == '"') return go(state::extension_quoted);
+        return is_token_char(c) ? go(state::extension_token) : fail(fault::malformed);
+    case state::extension_token:
+        if (is_token_char(c)) return true;
+        [[fallthrough]];
+    case state::extension_quoted_end:
+    case state::extension_value_blank:
+        if (c == ';') return go(state::extension_start);
+        if (is_blank(c)) return go(state::extension_value_blank);
+        return state_ != state::extension_value_blank ? end_chunk_line(c) : fail(fault::malformed);
+    case state::extension_quoted:
+        if (c == '"') return go(state::extension_quoted_end);
+        if (c == '\\') return go(state::extension_quoted_pair);
         return is_text_char(c) || fail(fault::malformed);
-    case state::chunk_quoted:
-        if (c == '"') return state_ = state::chunk_extension, true;
-        if (c == '\\') return state_ = state::chunk_quoted_pair, true;
-        return is_text_char(c) || fail(fault::malformed);
-    case state::chunk_quoted_pair:
-        state_ = state::chunk_quoted;
-        return is_text_char(c) || fail(fault::malformed);
+    case state::extension_quoted_pair:
+        return is_text_char(c) ? go(state::extension_quoted) : fail(fault::malformed);
     case state::chunk_line_lf:
         if (c != '\n') return fail(fault::malformed);
         line_bytes_ = 0;
-        state_ = left_ ? state::chunk_data : state::trailer_start;
-        return true;
+        digits_ = 0;
+        return go(left_ ? state::chunk_data : state::trailer_line);
     case state::chunk_data_cr:
-        if (c != '\r') return fail(fault::malformed);
-        return state_ = state::chunk_data_lf, true;
+        return c == '\r' ? go(state::chunk_data_lf) : fail(fault::malformed);
     case state::chunk_data_lf:
-        if (c != '\n') return fail(fault::malformed);
-        return state_ = state::chunk_size_first, true;
-    case state::trailer_start:
-        if (c == '\r') return state_ = state::final_lf, true;
-        name_length_ = 0;
-        state_ = state::trailer_name;
-        [[fallthrough]];
-    case state::trailer_name:
-        if (c == ':') {
-            if (!trailer_name_ended()) return fail(fault::malformed);
-            return state_ = state::trailer_value, true;
-        }
-        if (!is_token_char(c)) return fail(fault::malformed); // a folded line too
-        if (name_length_ < sizeof name_) name_[name_length_] = ascii_lower(c);
-        if (name_length_ <= sizeof name_) ++name_length_;
-        return true;
-    case state::trailer_value:
-        if (c == '\r') return state_ = state::trailer_lf, true;
-        return is_text_char(c) || fail(fault::malformed);
-    case state::trailer_lf:
-        if (c != '\n') return fail(fault::malformed);
-        return state_ = state::trailer_start, true;
-    case state::final_lf:
-        if (c != '\n') return fail(fault::malformed);
-        return state_ = state::done, true;
-    case state::done:
+        return c == '\n' ? go(state::chunk_size_first) : fail(fault::malformed);
+    case state::chunk_data:
+    case state::trailer_line:
     case state::length:
     case state::until_close:
-    case state::chunk_data:
+    case state::done:
         break;
     }
+    return false;
+}
+
+bool body_reader::go(state next) noexcept {
+    state_ = next;
     return true;
 }
 
-bool body_reader::trailer_name_ended() {
-    if (name_length_ == 0) return false;
-    return name_length_ > sizeof name_ || !is_forbidden_in_trailers({name_, name_length_});
+bool body_reader::end_chunk_line(char c) noexcept {
+    return c == '\r' ? go(state::chunk_line_lf) : fail(fault::malformed);
 }
 
 bool body_reader::fail(fault why) noexcept {

@@ -61,33 +61,40 @@ public:
     bool had_trailers() const noexcept { return had_trailers_; } // whether they went on or not
 
 private:
+    // In the order of a chunk: its line, the ends of its data, and what is no framing of a chunk.
     enum class state : std::uint8_t {
-        done,
-        length,
-        until_close,
         chunk_size_first,
         chunk_size,
         extension_start,
         extension_name,
-        extension_name_end,
+        extension_name_blank,
         extension_value_start,
         extension_token,
         extension_quoted,
         extension_quoted_pair,
         extension_quoted_end,
-        extension_value_end,
+        extension_value_blank,
         chunk_line_lf,
-        chunk_data,
         chunk_data_cr,
         chunk_data_lf,
+        chunk_data,
         trailer_line,
+        length,
+        until_close,
+        done,
     };
-
+    struct trailer_line {
+        std::size_t used = 0;
+        bool goes_on = false;
+    };
     class kept_bytes;
 
     piece take_chunked(std::span<char> in, payload_sink*);
-    bool step(char c); // one byte of chunk framing
-    std::size_t take_trailer_line(std::string_view rest, payload_sink*, std::string_view& out);
+    std::size_t take_chunk_framing(std::string_view rest) noexcept;
+    trailer_line take_trailer_line(std::span<const char> rest, payload_sink*);
+    bool step(char c) noexcept; // one byte of chunk framing
+    bool go(state next) noexcept;
+    bool end_chunk_line(char c) noexcept;
     bool fail(fault why) noexcept;
 
     state state_ = state::done;

@@ -11,8 +11,6 @@ namespace sidecar {
 
 namespace {
 
-constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
-
 // The first control byte, DEL among them; bytes above ASCII are none.
 const char* find_control(const char* at, const char* end) noexcept {
     if constexpr (std::endian::native == std::endian::little) {
@@ -80,8 +78,8 @@ public:
     std::string_view all_read() const noexcept { return since(begin_); }
 
     std::string_view take_token() noexcept { return take_while(is_token_char); }
-    std::string_view take_until_blank() noexcept {
-        return take_while([](char c) { return static_cast<unsigned char>(c) > ' '; });
+    std::string_view take_visible() noexcept {
+        return take_while([](char c) { return static_cast<unsigned char>(c) > ' ' && c != 0x7f; });
     }
     void skip_blanks() noexcept { take_while(is_blank); }
     // Up to the line's end, or to what may not be in a line.
@@ -123,13 +121,17 @@ head_status fault(head_status what, message_head& head, const char* complaint) n
     return what;
 }
 
-head_status read_field(reader& in, message_head& into) {
+enum class blanks : std::uint8_t { refused, skipped };
+
+// RFC 9112 5.1: of a response, a proxy removes blanks before the colon; in a request they are refused.
+head_status read_field(reader& in, blanks before_colon, message_head& into) {
     const auto* const line = in.at();
     const auto name = in.take_token();
     if (in.at_end()) return head_status::need_more;
     if (name.empty())
         return fault(head_status::malformed, into, is_blank(in.peek()) ? "a folded line" : "a bad field name");
-    if (in.take(":") != head_status::complete) return fault(head_status::malformed, into, "a bad field name");
+    if (before_colon == blanks::skipped) in.skip_blanks();
+    if (const auto colon = in.take(":"); colon != head_status::complete) return fault(colon, into, "a bad field name");
     in.skip_blanks();
     auto value = in.take_text();
     if (const auto ended = in.take("\r\n"); ended != head_status::complete)
@@ -140,13 +142,13 @@ head_status read_field(reader& in, message_head& into) {
     return head_status::complete;
 }
 
-head_status read_fields(reader& in, std::size_t fields_max, message_head& into) {
+head_status read_fields(reader& in, std::size_t fields_max, blanks before_colon, message_head& into) {
     into.start_line = in.all_read();
     for (;;) {
         if (in.at_end()) return head_status::need_more;
         if (in.peek() == '\r') break;
         if (into.fields.size() == fields_max) return head_status::too_many_fields;
-        if (const auto field = read_field(in, into); field != head_status::complete) return field;
+        if (const auto field = read_field(in, before_colon, into); field != head_status::complete) return field;
     }
     if (const auto ended = in.take("\r\n"); ended != head_status::complete) return fault(ended, into, "a bare CR");
     into.bytes = in.all_read();
@@ -154,17 +156,18 @@ head_status read_fields(reader& in, std::size_t fields_max, message_head& into) 
 }
 
 head_status read_version(reader& in, message_head& into) noexcept {
-    constexpr auto* complaint = "a version other than HTTP/1.0 and HTTP/1.1";
-    if (const auto name = in.take("HTTP/1."); name != head_status::complete) return fault(name, into, complaint);
-    if (in.at_end()) return head_status::need_more;
-    into.minor_version = in.peek() == '0' ? 0 : 1;
-    return fault(in.take(into.minor_version == 0 ? "0" : "1"), into, complaint);
+    int minor = 0;
+    auto read = in.take("HTTP/1.");
+    if (read == head_status::complete) read = in.take_digit(minor);
+    into.minor_version = minor == 0 ? 0 : 1;
+    return fault(read, into, "a version other than HTTP/1.x");
 }
 
-head_status read_start_line(reader& in, request_head& into) noexcept {
+head_status read_start_line(reader& in, const head_limits& limits, request_head& into) noexcept {
     constexpr auto* complaint = "a bad request line";
     for (auto* const word : {&into.method, &into.target}) {
-        *word = word == &into.method ? in.take_token() : in.take_until_blank();
+        *word = word == &into.method ? in.take_token() : in.take_visible();
+        if (into.target.size() > limits.target_bytes_max) return head_status::target_too_long;
         if (in.at_end()) return head_status::need_more;
         if (word->empty() || in.take(" ") != head_status::complete)
             return fault(head_status::malformed, into, complaint);
@@ -173,7 +176,7 @@ head_status read_start_line(reader& in, request_head& into) noexcept {
     return fault(in.take("\r\n"), into, complaint);
 }
 
-head_status read_start_line(reader& in, answer_head& into) noexcept {
+head_status read_start_line(reader& in, const head_limits&, response_head& into) noexcept {
     constexpr auto* complaint = "a bad status line";
     if (const auto version = read_version(in, into); version != head_status::complete) return version;
     auto read = in.take(" ");
@@ -185,20 +188,39 @@ head_status read_start_line(reader& in, answer_head& into) noexcept {
 }
 
 template <class Head>
-head_status read(std::string_view bytes, std::size_t fields_max, Head& into) {
+head_status read(std::string_view bytes, const head_limits& limits, blanks before_colon, Head& into) {
     reader in(bytes);
-    if (const auto line = read_start_line(in, into); line != head_status::complete) return line;
-    return read_fields(in, fields_max, into);
+    if (const auto line = read_start_line(in, limits, into); line != head_status::complete) return line;
+    return read_fields(in, limits.header_fields_max, before_colon, into);
 }
 
 } // namespace
 
-head_status read_lines(std::string_view bytes, std::size_t fields_max, request_head& into) {
-    return read(bytes, fields_max, into);
+head_status read_lines(std::string_view bytes, const head_limits& limits, request_head& into) {
+    return read(bytes, limits, blanks::refused, into);
 }
 
-head_status read_lines(std::string_view bytes, std::size_t fields_max, answer_head& into) {
-    return read(bytes, fields_max, into);
+head_status read_lines(std::string_view bytes, const head_limits& limits, response_head& into) {
+    return read(bytes, limits, blanks::skipped, into);
+}
+
+std::size_t find_verdict(std::string_view bytes, std::size_t from) noexcept {
+    const auto* const begin = bytes.data();
+    const auto* const end = begin + bytes.size();
+    bool in_start_line = bytes.substr(0, from).find('\n') == bytes.npos;
+    for (const auto* at = find_control(begin + from, end); at != end; at = find_control(at + 1, end)) {
+        const auto up_to_here = static_cast<std::size_t>(at - begin) + 1;
+        if (*at == '\t') continue;
+        if (*at == '\r') {
+            if (at + 1 == end) break;
+            if (at[1] != '\n') return up_to_here + 1;
+            continue;
+        }
+        const bool ends_line = *at == '\n' && at != begin && at[-1] == '\r';
+        const bool ends_head = ends_line && up_to_here > 2 && at[-2] == '\n';
+        if (!ends_line || ends_head || std::exchange(in_start_line, false)) return up_to_here;
+    }
+    return bytes.npos;
 }
 
 } // namespace sidecar

@@ -1,6 +1,7 @@
-#include "proxy/data_plane/own_answer.hpp"
+#include "proxy/data_plane/local_reply.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace sidecar {
 
@@ -14,12 +15,16 @@ std::string_view phrase_of(int status) noexcept {
         return "Not Found";
     case 408:
         return "Request Timeout";
+    case 412:
+        return "Precondition Failed";
     case 414:
         return "URI Too Long";
     case 431:
         return "Request Header Fields Too Large";
     case 500:
         return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
     case 502:
         return "Bad Gateway";
     case 503:
@@ -43,25 +48,29 @@ std::string_view suggestion_for(int status) noexcept {
     }
 }
 
-void add(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
+template <class... Value>
+void add_field(buffer& out, std::string_view name, const Value&... value) {
+    out.append(name);
+    out.append(": ");
+    (out.append(value), ...);
+    out.append("\r\n");
 }
 
-// A browser shows an answer to the portal's script only if the answer says it may.
-void add_cors(std::string& out, std::string_view origin, const own_answers_config& config) {
+// A browser shows a reply to the portal's script only if the reply says it may.
+void add_cors(buffer& out, std::string_view origin, const own_answers_config& config) {
     const auto& allowed = config.cors_allow_origins;
     if (origin.empty() || allowed.empty()) return;
     if (std::find(allowed.begin(), allowed.end(), "*") != allowed.end()) {
-        add(out, "Access-Control-Allow-Origin", "*");
+        add_field(out, "Access-Control-Allow-Origin", "*");
     } else {
-        add(out, "Vary", "Origin"); // whether this one is allowed or not
+        add_field(out, "Vary", "Origin"); // whether this one is allowed or not
         if (std::find(allowed.begin(), allowed.end(), origin) == allowed.end()) return;
-        add(out, "Access-Control-Allow-Origin", origin);
+        add_field(out, "Access-Control-Allow-Origin", origin);
     }
     if (config.cors_expose_headers.empty()) return;
     std::string names;
     for (const auto& name : config.cors_expose_headers) names.append(names.empty() ? "" : ", ").append(name);
-    add(out, "Access-Control-Expose-Headers", names);
+    add_field(out, "Access-Control-Expose-Headers", names);
 }
 
 } // namespace
@@ -77,27 +86,27 @@ local_reply error_reply(int status, std::string_view reason) {
     return made;
 }
 
-std::string own_answer(const local_reply& what, const request_head& request, const own_answers_config& config,
-                       persistence client, std::string_view date) {
+void write_local_reply(const local_reply& what, const request_head& request, const own_answers_config& config,
+                       persistence client, std::string_view date, buffer& out) {
     const auto body = error_body(what.status, what.code, what.reason, what.suggestion);
-    const auto phrase = what.reason_phrase.empty() ? phrase_of(what.status) : what.reason_phrase;
-    std::string out;
-    out.reserve(512 + body.size());
-    out.append("HTTP/1.1 ").append(std::to_string(what.status)).append(" ").append(phrase).append("\r\n");
-    add(out, "Content-Type", "application/json");
-    add(out, "Content-Length", std::to_string(body.size()));
-    add(out, "Date", date);
-    add(out, "Cache-Control", "no-cache");
-    if (what.retry_after) add(out, "Retry-After", std::to_string(config.retry_after.count()));
+    out.append("HTTP/1.1 ");
+    out.append(std::to_string(what.status));
+    out.append(" ");
+    out.append(what.reason_phrase.empty() ? phrase_of(what.status) : what.reason_phrase);
+    out.append("\r\n");
+    add_field(out, "Content-Type", "application/json");
+    add_field(out, "Content-Length", std::to_string(body.size()));
+    add_field(out, "Date", date);
+    add_field(out, "Cache-Control", "no-cache");
+    if (what.retry_after) add_field(out, "Retry-After", std::to_string(config.retry_after.count()));
     add_cors(out, request.value_of(known_field::origin), config);
-    for (const auto& header : config.headers) add(out, header.name, header.value);
+    for (const auto& header : config.headers) add_field(out, header.name, header.value);
     if (client == persistence::close)
-        add(out, "Connection", "close");
+        add_field(out, "Connection", "close");
     else if (request.minor_version == 0)
-        add(out, "Connection", "keep-alive");
-    out += "\r\n";
-    if (request.method != "HEAD") out += body;
-    return out;
+        add_field(out, "Connection", "keep-alive");
+    out.append("\r\n");
+    if (request.method != "HEAD") out.append(body);
 }
 
 } // namespace sidecar

@@ -16,7 +16,7 @@ local_reply error_reply(int status, std::string_view reason);
 
 // Appends status line, fields (CORS if the request had an Origin), body (unless it replies to a HEAD). `date`:
 // IMF-fixdate.
-void write_local_reply(const local_reply&, const request_head&, const own_answers_config&, persistence, std::string_view date,
-                       buffer& out);
+void write_local_reply(const local_reply&, const request_head&, const own_answers_config&, persistence,
+                       std::string_view date, buffer& out);
 
 } // namespace sidecar

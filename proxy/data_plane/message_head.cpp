@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
+#include <utility>
 
 namespace sidecar {
 
@@ -17,20 +19,16 @@ head_status malformed(message_head& head, const char* complaint) noexcept {
     return head_status::malformed;
 }
 
-constexpr std::string_view trim(std::string_view text) noexcept {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
+// Without a bound, fields times options would be compared for each message.
+constexpr int connection_options_max = 64;
 
-// False: it is no list of tokens, and nobody can tell which fields it ends here.
-bool read_connection(std::string_view value, message_head& head) {
+// Null, or what is wrong: it is no list of tokens, say, and nobody can tell which fields it ends here.
+const char* read_connection(std::string_view value, int& options, message_head& head) {
     while (!value.empty()) {
-        const auto comma = value.find(',');
-        const auto option = trim(value.substr(0, comma));
-        value = comma == std::string_view::npos ? std::string_view{} : value.substr(comma + 1);
-        if (!std::all_of(option.begin(), option.end(), is_token_char)) return false;
+        const auto option = take_element(value);
         if (option.empty()) continue;
+        if (!is_token(option)) return "bad Connection";
+        if (++options > connection_options_max) return "too many options in Connection";
         if (iequals(option, "close"))
             head.connection_close = true;
         else if (iequals(option, "keep-alive"))
@@ -41,7 +39,15 @@ bool read_connection(std::string_view value, message_head& head) {
                  !iequals(option, "host"))
             head.nominated.push_back(option);
     }
-    return true;
+    return nullptr;
+}
+
+head_status read_connections(message_head& head) {
+    int options = 0;
+    for (std::size_t i = 0; i < head.fields.size(); ++i)
+        if (head.kinds[i] == known_field::connection)
+            if (const auto* wrong = read_connection(head.fields[i].value, options, head)) return malformed(head, wrong);
+    return head_status::complete;
 }
 
 bool read_length(std::string_view digits, std::uint64_t& length) noexcept {
@@ -55,75 +61,105 @@ bool read_length(std::string_view digits, std::uint64_t& length) noexcept {
     return true;
 }
 
-// RFC 9112 6: one framing, said once.
-head_status read_framing(message_head& head, bool& has_length, bool& has_coding) {
+// RFC 9112 7. Well-formed lists that end the body as chunked does, but have another coding, are told apart from those
+// whose end readers would see in different places.
+head_status read_coding(std::string_view list, message_head& head) noexcept {
+    if (iequals(list, "chunked")) return head_status::complete;
+    constexpr auto* complaint = "a Transfer-Encoding other than chunked";
+    bool is_unknown = false;
+    if (list.empty() || list.ends_with(',')) return malformed(head, complaint);
+    while (!list.empty()) {
+        const auto coding = take_element(list);
+        const auto name = trim_blanks(coding.substr(0, coding.find(';')));
+        if (!is_token(name)) return malformed(head, complaint);
+        if (!iequals(name, "chunked"))
+            is_unknown = true;
+        else if (!list.empty() || coding.size() > name.size())
+            return malformed(head, complaint);
+    }
+    head.complaint = complaint;
+    return is_unknown ? head_status::not_implemented : head_status::malformed;
+}
+
+struct framing {
+    bool has_length = false;
+    bool has_coding = false;
+};
+
+// RFC 9112 6: one framing, said once, in one spelling.
+head_status read_framing(message_head& head, framing& said) noexcept {
+    auto coding = head_status::complete;
     for (std::size_t i = 0; i < head.fields.size(); ++i) {
         const auto& field = head.fields[i];
         switch (head.kinds[i]) {
         case known_field::content_length:
-            if (has_length) return malformed(head, "more than one Content-Length");
+            if (std::exchange(said.has_length, true)) return malformed(head, "more than one Content-Length");
             if (!read_length(field.value, head.body.length)) return malformed(head, "bad Content-Length");
-            has_length = true;
             break;
         case known_field::transfer_encoding:
-            if (has_coding) return malformed(head, "more than one Transfer-Encoding");
-            if (!iequals(field.value, "chunked")) return malformed(head, "a transfer coding other than chunked");
-            has_coding = true;
-            break;
-        case known_field::connection:
-            if (!read_connection(field.value, head)) return malformed(head, "bad Connection");
+            if (std::exchange(said.has_coding, true)) return malformed(head, "more than one Transfer-Encoding");
+            coding = read_coding(field.value, head);
+            if (coding == head_status::malformed) return coding;
             break;
         case known_field::other:
             // Servers behind CGI-like names take these for the real ones (CVE-2024-45614).
             if (iequals(field.name, "content_length") || iequals(field.name, "transfer_encoding"))
                 return malformed(head, "a framing field spelled with an underscore");
-            break;
+            continue;
         default:
-            break;
+            continue;
         }
+        // Older Puma takes it for a part of the value, and sees no framing.
+        if (field.line.find('\t') != std::string_view::npos) return malformed(head, "a tab in a framing field");
     }
-    if (has_coding && has_length) return malformed(head, "both Transfer-Encoding and Content-Length");
-    if (has_coding && head.minor_version == 0) return malformed(head, "Transfer-Encoding in HTTP/1.0");
-    if (has_coding)
+    if (said.has_coding && said.has_length) return malformed(head, "both Transfer-Encoding and Content-Length");
+    if (said.has_coding && head.minor_version == 0) return malformed(head, "Transfer-Encoding in HTTP/1.0");
+    if (said.has_coding)
         head.body.how = body_framing::kind::chunked;
-    else if (has_length)
+    else if (said.has_length)
         head.body.how = body_framing::kind::length;
-    return head_status::complete;
+    return coding;
 }
 
-// Finds the end of the head, or says why none must be waited for.
-head_status find_end(std::string_view bytes, std::size_t& from, const head_limits& limits, std::size_t& size) noexcept {
-    const auto end = bytes.find("\r\n\r\n", from > 3 ? from - 3 : 0);
-    size = end == std::string_view::npos ? bytes.size() : end + 4;
-    if (size > limits.header_bytes_max) return head_status::header_too_large;
-    if (end != std::string_view::npos) return head_status::complete;
-    from = bytes.size();
-    return head_status::need_more;
+bool may_begin_with(char c, const request_head&) noexcept { return is_token_char(c) || c == '\r'; }
+bool may_begin_with(char c, const response_head&) noexcept { return c == 'H'; }
+
+// How many of the bytes, from the first on, there are to be judged; 0: more must come.
+std::size_t find_judgeable(std::string_view bytes, std::size_t from, bool begins_well, std::size_t target_bytes_max) {
+    if (bytes.empty()) return 0;
+    if (!begins_well) return bytes.size();
+    if (const auto verdict = find_verdict(bytes, from); verdict != bytes.npos) return verdict;
+    // A target that is too long already need not end.
+    if (bytes.size() <= target_bytes_max || bytes.find('\n') != bytes.npos) return 0;
+    const auto blank = bytes.find(' ');
+    return blank != bytes.npos && bytes.size() - blank > target_bytes_max + 1 ? bytes.size() : 0;
 }
 
-// A head that came whole is read at once. One that comes in pieces is searched for its end first, each byte once; and
-// only whole ones are judged, so that it does not matter how they came.
+// A head that came whole is read at once. One that comes in pieces is looked through first, each byte once, for
+// something to judge it by; then it is read from its beginning, so that it does not matter how it came.
 template <class Head>
-head_status read_whole(std::string_view bytes, std::size_t& from, const head_limits& limits, Head& into) {
-    into.clear();
-    if (from == 0) {
-        const auto read = read_lines(bytes, limits.header_fields_max, into);
-        if (read == head_status::complete && into.bytes.size() <= limits.header_bytes_max) return read;
+head_status read_whole(std::string_view bytes, std::size_t& searched, const head_limits& limits, Head& into) {
+    const auto within = bytes.substr(0, limits.header_bytes_max);
+    if (searched == 0 && read_lines(within, limits, into) == head_status::complete) return head_status::complete;
+    const bool begins_well = !within.empty() && may_begin_with(within.front(), into);
+    for (;;) {
+        into.clear();
+        const auto size = find_judgeable(within, searched, begins_well, limits.target_bytes_max);
+        if (size == 0) break;
+        if (const auto read = read_lines(within.substr(0, size), limits, into); read != head_status::need_more)
+            return read;
+        if (size == within.size()) break;
+        searched = size;
     }
-    std::size_t size = 0;
-    if (const auto found = find_end(bytes, from, limits, size); found != head_status::complete) return found;
+    if (within.size() == limits.header_bytes_max) {
+        into.clear();
+        const auto read = read_lines(within, limits, into);
+        return read == head_status::need_more ? head_status::header_too_large : read;
+    }
     into.clear();
-    return read_lines(bytes.substr(0, size), limits.header_fields_max, into);
-}
-
-// Of a request line that has not ended.
-bool begins_with_long_target(std::string_view bytes, std::size_t target_bytes_max) noexcept {
-    if (bytes.size() <= target_bytes_max || bytes.find('\n') != std::string_view::npos) return false;
-    const auto is_visible = [](char c) { return static_cast<unsigned char>(c) > ' '; };
-    const auto blank = std::find_if_not(bytes.begin(), bytes.end(), is_token_char);
-    if (blank == bytes.end() || *blank != ' ') return false;
-    const auto target_end = std::find_if_not(blank + 1, bytes.end(), is_visible);
-    return static_cast<std::size_t>(target_end - (blank + 1)) > target_bytes_max;
+    // A CR at the end is looked at together with what follows it.
+    searched = within.size() - (within.ends_with('\r') ? 1 : 0);
+    return head_status::need_more;
 }
 
 head_status check_host(request_head& head) noexcept {
@@ -137,16 +173,19 @@ head_status check_host(request_head& head) noexcept {
     return is_host(host->value) ? head_status::complete : malformed(head, "bad Host");
 }
 
-// What a byte is in a target: as any, odd, or refused. To be ORed together.
+// What a byte is in a target: as any, odd, or refused. To be ORed together. Those from 0x80 up are no URI's either,
+// but go on as sent: clients send them, servers take them, and no two read them differently.
 constexpr std::uint8_t odd = 1;
 constexpr std::uint8_t refused = 2;
 
 constexpr auto target_chars = [] {
     std::array<std::uint8_t, 256> kinds{};
     for (unsigned c = 0; c < kinds.size(); ++c)
-        if (c <= ' ' || c >= 0x7f || c == '#') kinds[c] = refused;
+        if (c >= 0x80) kinds[c] = odd;
     // RFC 3986 has no place for these; browsers and servers take them all the same.
     for (const unsigned char c : std::string_view("\"<>\\^`{|}")) kinds[c] = odd;
+    for (unsigned c = 0; c <= ' '; ++c) kinds[c] = refused;
+    kinds[0x7f] = kinds['#'] = refused;
     return kinds;
 }();
 
@@ -172,65 +211,85 @@ head_status check_target(request_head& head) noexcept {
     return malformed(head, "bad target");
 }
 
-bool has_token(std::string_view list, std::string_view token) noexcept {
-    while (!list.empty()) {
-        const auto comma = list.find(',');
-        if (iequals(trim(list.substr(0, comma)), token)) return true;
-        list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-    }
+// Among other protocols or alone; what goes on is websocket alone.
+bool asks_for_websocket(const request_head& head) noexcept {
+    if (!head.connection_upgrade || head.minor_version == 0 || head.method != "GET" || head.has_body()) return false;
+    for (std::size_t i = 0; i < head.fields.size(); ++i)
+        if (head.kinds[i] == known_field::upgrade && has_element(head.fields[i].value, "websocket")) return true;
     return false;
+}
+
+bool switches_to_websocket(const response_head& head) noexcept {
+    return head.status == 101 && std::count(head.kinds.begin(), head.kinds.end(), known_field::upgrade) == 1 &&
+           iequals(head.value_of(known_field::upgrade), "websocket");
+}
+
+head_status judge(request_head& head) {
+    if (const auto target = check_target(head); target != head_status::complete) return target;
+    if (const auto host = check_host(head); host != head_status::complete) return host;
+    if (const auto options = read_connections(head); options != head_status::complete) return options;
+    framing said;
+    if (const auto read = read_framing(head, said); read != head_status::complete) return read;
+    if (head.body.how == body_framing::kind::length && head.body.length == 0) head.body = {};
+    // RFC 9110 10.1.1: of an HTTP/1.0 client it is ignored.
+    head.expects_continue = head.minor_version == 1 && iequals(head.value_of(known_field::expect), "100-continue");
+    head.upgrades_to_websocket = asks_for_websocket(head);
+    return head_status::complete;
+}
+
+head_status judge(response_head& head, bool to_head) {
+    if (head.status < 100 || head.status > 599) return malformed(head, "a status code outside 100-599");
+    if (const auto options = read_connections(head); options != head_status::complete) return options;
+    if (head.status < 200) { // ends with its head, whatever the head says of a body
+        head.switches_to_websocket = switches_to_websocket(head);
+        return head_status::complete;
+    }
+    framing said;
+    if (read_framing(head, said) != head_status::complete) return head_status::malformed;
+    if (head.status == 204 && (said.has_coding || head.body.length > 0))
+        return malformed(head, "a body where none may be");
+    if (head.status == 204 || head.status == 304 || to_head)
+        head.body = {};
+    else if (!said.has_length && !said.has_coding)
+        head.body.how = body_framing::kind::until_close;
+    return head_status::complete;
+}
+
+// Of the memory that an unusual head took, nothing is kept.
+template <class List>
+void empty(List& list) noexcept {
+    std::destroy_at(&list);
+    std::construct_at(&list);
 }
 
 } // namespace
 
-head_status read_request_head(std::string_view bytes, std::size_t& from, const head_limits& limits,
+head_status read_request_head(std::string_view bytes, std::size_t& searched, const head_limits& limits,
                               request_head& into) {
     // RFC 9112 2.2: empty lines before the request line are skipped; they count as part of the head.
     std::size_t blank = 0;
     while (bytes.substr(blank).starts_with("\r\n")) blank += 2;
-    if (blank >= limits.header_bytes_max) return head_status::header_too_large;
-    auto of_the_rest = limits;
-    of_the_rest.header_bytes_max -= blank;
-    const auto line = bytes.substr(blank);
-    const auto read = read_whole(line, from, of_the_rest, into);
-    // A request line without end is a target too long before it is a header too large.
-    const bool is_open = read == head_status::need_more || read == head_status::header_too_large;
-    if (into.target.size() > limits.target_bytes_max ||
-        (is_open && begins_with_long_target(line, limits.target_bytes_max)))
-        return head_status::target_too_long;
-    if (read != head_status::complete) return read;
-    if (const auto target = check_target(into); target != head_status::complete) return target;
-    if (const auto host = check_host(into); host != head_status::complete) return host;
-    bool has_length = false;
-    bool has_coding = false;
-    if (const auto framing = read_framing(into, has_length, has_coding); framing != head_status::complete)
-        return framing;
-    if (const auto* expect = into.find(known_field::expect))
-        into.expects_continue = iequals(expect->value, "100-continue");
-    if (const auto* upgrade = into.find(known_field::upgrade))
-        into.upgrades_to_websocket = into.connection_upgrade && into.minor_version == 1 && into.method == "GET" &&
-                                     into.body.how == body_framing::kind::none &&
-                                     has_token(upgrade->value, "websocket");
-    return head_status::complete;
+    auto status = head_status::header_too_large;
+    if (blank < limits.header_bytes_max) {
+        auto of_the_rest = limits;
+        of_the_rest.header_bytes_max -= blank;
+        status = read_whole(bytes.substr(blank), searched, of_the_rest, into);
+    } else {
+        into.clear();
+    }
+    if (status == head_status::complete) status = judge(into);
+    if (status != head_status::need_more)
+        into.consumed = status == head_status::complete ? blank + into.bytes.size() : bytes.size();
+    return status;
 }
 
-head_status read_answer_head(std::string_view bytes, std::size_t& from, const head_limits& limits, bool to_head,
-                             answer_head& into) {
-    if (const auto read = read_whole(bytes, from, limits, into); read != head_status::complete) return read;
-    if (into.status < 100 || into.status > 599) return malformed(into, "a status code outside 100-599");
-    bool has_length = false;
-    bool has_coding = false;
-    if (const auto framing = read_framing(into, has_length, has_coding); framing != head_status::complete)
-        return framing;
-    const bool never_a_body = into.status < 200 || into.status == 204;
-    if (never_a_body && (has_coding || (has_length && into.body.length > 0)))
-        return malformed(into, "a body where none may be");
-    if (into.status < 200 && has_length) return malformed(into, "a Content-Length in an interim answer");
-    if (never_a_body || into.status == 304 || to_head)
-        into.body = {};
-    else if (!has_length && !has_coding)
-        into.body.how = body_framing::kind::until_close;
-    return head_status::complete;
+head_status read_response_head(std::string_view bytes, std::size_t& searched, const head_limits& limits, bool to_head,
+                               response_head& into) {
+    auto status = read_whole(bytes, searched, limits, into);
+    if (status == head_status::complete) status = judge(into, to_head);
+    if (status != head_status::need_more)
+        into.consumed = status == head_status::complete ? into.bytes.size() : bytes.size();
+    return status;
 }
 
 const field_line* message_head::find(known_field kind) const noexcept {
@@ -245,11 +304,12 @@ std::string_view message_head::value_of(known_field kind) const noexcept {
 }
 
 void message_head::clear() noexcept {
+    consumed = 0;
     bytes = start_line = {};
     minor_version = 1;
-    fields.clear();
-    kinds.clear();
-    nominated.clear();
+    empty(fields);
+    empty(kinds);
+    empty(nominated);
     body = {};
     connection_close = connection_keep_alive = connection_upgrade = false;
     complaint = "";
@@ -266,10 +326,11 @@ void request_head::clear() noexcept {
     expects_continue = upgrades_to_websocket = odd_target = false;
 }
 
-void answer_head::clear() noexcept {
+void response_head::clear() noexcept {
     message_head::clear();
     status = 0;
     reason = {};
+    switches_to_websocket = false;
 }
 
 } // namespace sidecar

@@ -2,6 +2,9 @@
 
 #include "sidecar/message.hpp"
 
+#include <algorithm>
+#include <arpa/inet.h>
+
 namespace sidecar {
 
 namespace {
@@ -11,7 +14,7 @@ bool is_hex(char c) noexcept { return is_digit(c) || (ascii_lower(c) >= 'a' && a
 
 bool is_name_char(char c) noexcept {
     if (is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z')) return true;
-    return c != '\0' && std::string_view("-._~!$&()*+;=").find(c) != std::string_view::npos;
+    return c != '\0' && std::string_view("-._~!$&'()*+;=").find(c) != std::string_view::npos;
 }
 
 bool is_port(std::string_view digits) noexcept { // may be empty
@@ -24,12 +27,26 @@ bool is_port(std::string_view digits) noexcept { // may be empty
     return true;
 }
 
-bool is_address_literal(std::string_view inside) noexcept {
-    if (inside.size() < 2) return false;
-    for (const char c : inside)
-        if (!is_hex(c) && c != ':' && c != '.') return false;
-    return inside.find(':') != std::string_view::npos;
+bool is_ipv6(std::string_view text) noexcept {
+    char copy[INET6_ADDRSTRLEN] = {}; // as C wants it, ended by a zero
+    if (text.size() >= sizeof copy || text.find('\0') != std::string_view::npos) return false;
+    std::copy(text.begin(), text.end(), copy);
+    in6_addr address{};
+    return inet_pton(AF_INET6, copy, &address) == 1;
 }
+
+// IPvFuture: "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+bool is_future_address(std::string_view text) noexcept {
+    if (text.empty() || ascii_lower(text.front()) != 'v') return false;
+    const auto dot = text.find('.');
+    if (dot == std::string_view::npos || dot == 1 || dot + 1 == text.size()) return false;
+    const auto version = text.substr(1, dot - 1);
+    const auto rest = text.substr(dot + 1);
+    return std::all_of(version.begin(), version.end(), is_hex) &&
+           std::all_of(rest.begin(), rest.end(), [](char c) { return c == ':' || c == ',' || is_name_char(c); });
+}
+
+bool is_address_literal(std::string_view inside) noexcept { return is_ipv6(inside) || is_future_address(inside); }
 
 bool is_name(std::string_view name) noexcept {
     for (std::size_t i = 0; i < name.size(); ++i) {
