@@ -91,4 +91,12 @@ void buffer::release() noexcept {
     begin_ = end_ = 0;
 }
 
+std::span<char> space_for_body(buffer& in, bool large) {
+    const auto wanted = large ? buffer_pool::large_bytes : buffer_pool::small_bytes;
+    in.clear();
+    if (in.capacity() < wanted) in.release();
+    in.reserve(wanted);
+    return in.space();
+}
+
 } // namespace sidecar

@@ -72,4 +72,7 @@ private:
     std::size_t end_ = 0;
 };
 
+// Where a body's next bytes go, in place of the last ones, which must have gone: `large` after a read that filled it.
+std::span<char> space_for_body(buffer&, bool large);
+
 } // namespace sidecar

@@ -1,314 +1,344 @@
-// The life of a request: read the head, decide, perform, conclude.
+// The life of a request: read the head, decide, perform, finish.
 #include "proxy/data_plane/exchange.hpp"
 
-#include "proxy/data_plane/own_answer.hpp"
-#include "proxy/data_plane/worker_context.hpp"
+#include "proxy/data_plane/attempt.hpp"
+#include "proxy/data_plane/local_reply.hpp"
+#include "proxy/data_plane/tunnel.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace sidecar {
 
 task<exchange::after> exchange::run() {
-    head_status head{};
-    while ((head = read_some_of_head()) == head_status::need_more) {
-        if (client_ended_) {
-            outcome_ = "client gone within the head";
+    auto reading = read_head();
+    const auto over = co_await std::move(reading);
+    auto end = over.value_or(after::keep);
+    if (!over) {
+        auto performing = decide() ? perform() : reply_failure(400, "bad chunked body");
+        end = co_await std::move(performing);
+    }
+    finish();
+    co_return end;
+}
+
+exchange::exchange(worker_state& worker, session& of)
+    : request_{.worker = worker,
+               .from = of,
+               .client = of.client,
+               .received = of.received,
+               .config = worker.current_settings(),
+               .head = {},
+               .body = {},
+               .decided = {},
+               .record = {}},
+      body_start_(worker.buffers) {
+    request_.record.began = worker.timers.now();
+    worker.metrics.requests_in_flight.add();
+}
+
+exchange::~exchange() { request_.worker.metrics.requests_in_flight.subtract(); }
+
+task<std::optional<exchange::after>> exchange::read_head() {
+    auto& r = request_;
+    const auto until = r.record.began + r.downstream().header_timeout;
+    const head_limits limits{r.downstream().header_bytes_max, r.downstream().header_fields_max,
+                             r.downstream().target_bytes_max};
+    std::size_t searched = 0;
+    for (;;) {
+        const auto status = read_request_head(r.received.data(), searched, limits, r.head);
+        if (status != head_status::need_more) {
+            r.head.storage = r.received.take_front(r.head.consumed);
+            r.record.bytes_from_client = r.head.consumed;
+            if (status == head_status::complete) co_return std::nullopt;
+            auto refusing = refuse(status);
+            co_return co_await std::move(refusing);
+        }
+        if (r.received.space().empty()) r.received.reserve(r.received.data().size() + buffer_pool::small_bytes);
+        const auto read = r.client.read_some(r.received.space());
+        r.received.commit(read.bytes);
+        if (read.status == io::done) continue;
+        if (read.status != io::again) {
+            r.record.fail(failure_reason::client_gone, "within the head");
             co_return after::close;
         }
-        const auto woken_by = co_await session_.wait_until(began_ + settings_->values.downstream.header_timeout);
-        if (woken_by == woken::by_deadline) {
-            context_.metrics.limits_hit[static_cast<std::size_t>(limit::header_timeout)].add();
-            co_return co_await answer_itself(error_reply(408, "the request's head did not arrive in time"),
-                                             persistence::close);
-        }
+        const auto woken = co_await r.client.readable(until);
+        if (woken != wake::deadline) continue;
+        r.worker.metrics.limits_hit[limit::header_timeout].add();
+        r.record.fail(failure_reason::header_timeout);
+        auto replying = reply_failure(408, "the request's head did not arrive in time");
+        co_return co_await std::move(replying);
     }
-    if (head != head_status::complete) co_return co_await refuse(head);
-    if (!decide_on_it()) co_return co_await answer_itself(error_reply(400, "bad chunked body"), persistence::close);
-    co_return co_await perform(decision_.action);
 }
 
-exchange::exchange(worker_context& context, session& of)
-    : context_(context),
-      session_(of),
-      client_(of.client),
-      state_(context.take_state()),
-      settings_(context.current_settings()),
-      began_(context.loop.now()),
-      up_progress_(began_),
-      down_progress_(began_) {}
-
-exchange::~exchange() {
-    note_end();
-    session_.received.consume(received_used_);
-    if (!pipelined_.empty()) session_.received.append(pipelined_);
-    backend_.reset();
-    context_.give_back(std::move(state_));
-}
-
-// What is already here, or one more read's worth.
-head_status exchange::read_some_of_head() {
-    auto& in = session_.received;
-    const auto& limits = settings_->values.downstream;
-    const head_limits head{limits.header_bytes_max, limits.header_fields_max, limits.target_bytes_max};
-    for (;;) {
-        if (!in.empty()) {
-            const auto status = read_request_head(in.data(), head_searched_, head, state_->request);
-            if (status != head_status::need_more) return status;
-        }
-        if (!client_.may_read()) return head_status::need_more;
-        if (in.space().empty()) in.reserve(in.data().size() + buffer_pool::small_bytes);
-        const auto read = client_.read(in.space());
-        in.commit(read.bytes);
-        if (read.status == io::done) continue;
-        client_ended_ = read.status != io::again;
-        return head_status::need_more;
+task<exchange::after> exchange::refuse(head_status why) {
+    auto& hit = request_.worker.metrics.limits_hit;
+    auto& record = request_.record;
+    switch (why) {
+    case head_status::header_too_large:
+        hit[limit::header_bytes].add();
+        record.fail(failure_reason::header_too_large);
+        return reply_failure(431, "the header section is too large");
+    case head_status::too_many_fields:
+        hit[limit::header_fields].add();
+        record.fail(failure_reason::too_many_fields);
+        return reply_failure(431, "too many header fields");
+    case head_status::target_too_long:
+        hit[limit::target_bytes].add();
+        record.fail(failure_reason::target_too_long);
+        return reply_failure(414, "the URI is too long");
+    case head_status::not_implemented:
+        record.fail(failure_reason::not_implemented, request_.head.complaint);
+        return reply_failure(501, "the transfer coding is not known");
+    default:
+        record.fail(failure_reason::bad_request, request_.head.complaint);
+        return reply_failure(400, "bad request");
     }
 }
 
 // False: the part of the body that is here already is malformed.
-bool exchange::decide_on_it() {
-    const auto& request = state_->request;
-    const auto in = session_.received.data();
-    const auto& limits = settings_->values.downstream;
-    head_bytes_ = static_cast<std::size_t>(request.bytes.data() - in.data()) + request.bytes.size();
-    request_body_ = body_reader(request.body, {limits.chunk_line_bytes_max, limits.trailer_bytes_max});
-    received_used_ = head_bytes_ + request_body_.follow(in.substr(head_bytes_));
-    bytes_from_client_ = received_used_;
-    if (request_body_.failed() != body_reader::fault::none) {
-        if (request_body_.failed() == body_reader::fault::chunk_line_too_long)
-            context_.metrics.limits_hit[static_cast<std::size_t>(limit::chunk_line)].add();
-        if (request_body_.failed() == body_reader::fault::trailer_too_long)
-            context_.metrics.limits_hit[static_cast<std::size_t>(limit::trailer_bytes)].add();
+bool exchange::decide() {
+    auto& r = request_;
+    const auto present = r.worker.current();
+    r.config = present.config;
+    r.decided = r.config->rules.decide(r.head.view(), present.known, r.now());
+    r.body = body_reader(r.head.body, {r.downstream().chunk_line_bytes_max, r.downstream().trailer_bytes_max});
+    while (!r.received.empty() && !r.body.done()) {
+        const auto piece = r.body.take(r.received.writable());
+        body_start_.append(piece.out);
+        r.received.consume(piece.used);
+        r.record.bytes_from_client += piece.used;
+        if (r.body.failed() == body_reader::fault::none) continue;
+        count_body_fault(r.worker.metrics, r.body.failed());
+        r.record.fail(failure_reason::bad_body);
         return false;
     }
-    decision_ = settings_->rules.decide(request.view(), context_.current_readiness(), context_.loop.now());
-    augment_ = std::get_if<augment>(&decision_.action);
-    forward_ = std::get_if<forward>(&decision_.action);
     return true;
 }
 
-task<exchange::after> exchange::perform(const action& what) {
-    if (session_.admitted() == session::admission::refuse) {
-        kind_ = action_kind::error;
-        context_.metrics.limits_hit[static_cast<std::size_t>(limit::connections)].add();
-        return answer_itself(error_reply(503, "too many connections"), persistence::close);
+task<exchange::after> exchange::perform() {
+    auto& r = request_;
+    if (r.from.admitted() == session::admission::refuse) {
+        r.worker.metrics.limits_hit[limit::connections].add();
+        r.record.fail(failure_reason::connections_limit);
+        return reply_failure(503, "too many connections");
     }
-    if (const auto* own = std::get_if<local_reply>(&what)) {
-        kind_ = action_kind::reply;
-        return answer_itself(*own, persistence::keep_alive);
+    if (const auto* own = std::get_if<local_reply>(&r.decided.action)) {
+        r.record.kind = action_kind::reply;
+        if (r.decided.reason == reason::status_path) r.record.fail(failure_reason::status_path);
+        return reply(*own, persistence::keep_alive);
     }
-    kind_ = augment_ ? action_kind::augment : action_kind::forward;
-    return reach_and_relay();
+    if (std::holds_alternative<augment>(r.decided.action)) r.record.kind = action_kind::augment;
+    return forward_request();
 }
 
-task<exchange::after> exchange::reach_and_relay() {
+task<exchange::after> exchange::forward_request() {
+    auto& r = request_;
     for (;;) {
-        const bool reached = co_await reach_backend();
-        if (!reached) break;
-        send_head();
-        co_await relay();
-        if (!failure_ || !may_retry()) break;
-        forget_try();
+        upstream_lease backend;
+        auto leasing = lease_connection(backend);
+        const auto failed = co_await std::move(leasing);
+        if (failed != failure_reason::none) {
+            auto ending = after_failure(failed, false, false);
+            co_return co_await std::move(ending);
+        }
+        attempt one(r, std::move(backend), changes_of_request(), body_start_.data());
+        co_await one.run();
+        if (one.switched) {
+            auto tunnelling = tunnel(r, *one.backend, one.behind_the_head());
+            co_await std::move(tunnelling);
+            co_return after::close;
+        }
+        if (one.failure == failure_reason::none) co_return conclude(one);
+        if (may_retry(one)) {
+            r.record.retried = true;
+            r.worker.metrics.upstream_retries.add();
+            continue;
+        }
+        r.record.fail(one.failure, one.detail);
+        one.backend.reset(); // nothing more of this exchange reaches it, and nothing of it reaches another
+        auto ending = after_failure(one.failure, one.response_begun, one.would_look_whole());
+        co_return co_await std::move(ending);
     }
-    if (failure_) co_return co_await answer_failure();
-    if (answer_stage_ == stage::tunnelling) {
-        co_await tunnel();
-        co_return after::close;
-    }
-    co_return conclude();
 }
 
-// What could not be sent again does not go on a connection that may just be closing.
-bool exchange::is_repeatable() const noexcept {
-    return state_->request.is_idempotent() && state_->request.body.how == body_framing::kind::none;
-}
-
-// Puma 5.6 answers a request that it can't parse at once on a fresh connection, and on a kept one only by closing it
-// after 20 s: what a backend might refuse to parse gets a fresh one.
-bool exchange::is_ordinary() const noexcept {
+// Puma 5.6 responds to a request that it can't parse at once on a fresh connection, and on a kept one only by closing
+// it after 20 s: what a backend might refuse to parse gets a fresh one.
+reuse exchange::allowed_reuse() const noexcept {
     constexpr std::size_t target_bytes = 4096; // Puma takes 8 kB of path
     constexpr std::size_t head_bytes = 16'384; // and 80 kB of fields
-    const auto& request = state_->request;
-    return !request.odd_target && request.target.size() <= target_bytes && request.bytes.size() <= head_bytes;
+    const auto& head = request_.head;
+    if (head.odd_target || head.target.size() > target_bytes || head.bytes.size() > head_bytes) return reuse::never;
+    if (request_.record.retried || head.upgrades_to_websocket) return reuse::never;
+    if (request_.is_repeatable()) return reuse::always;
+    return request_.upstream().reuse_for_writes.count() > 0 ? reuse::if_just_used : reuse::never;
 }
 
-task<bool> exchange::reach_backend() {
-    context_.backend.use(*settings_);
-    if (is_repeatable() && is_ordinary() && !retried_) backend_ = context_.backend.take_idle();
-    if (backend_) {
-        backend_->link.owned_by(&session_.events());
-        was_reused_ = true;
-        context_.metrics.upstream_reuses.add();
-        co_return true;
+task<failure_reason> exchange::lease_connection(upstream_lease& into) {
+    auto& r = request_;
+    auto& pool = r.worker.backend;
+    pool.use(*r.config);
+    const auto how = allowed_reuse();
+    auto result = failure_reason::none;
+    into = pool.take_idle(how, *r.config);
+    if (!into) {
+        const auto began = r.now();
+        auto connecting = pool.connect(how, r.client, *r.config, into);
+        result = co_await std::move(connecting);
+        r.record.waited = r.now() - began;
     }
-    was_reused_ = false;
-    auto connecting = context_.backend.connect(session_, session_.events(), client_, *settings_, backend_);
-    const auto outcome = co_await std::move(connecting);
-    const auto& config = settings_->values.upstream;
-    switch (outcome) {
-    case connect_outcome::connected:
-        co_return true;
-    case connect_outcome::client_gone:
-        fail({side::client, 0, "client reset"});
-        break;
-    case connect_outcome::no_place:
-        fail({side::backend, 503, "too many connections to the backend"});
-        break;
-    case connect_outcome::unreachable:
-        fail({side::backend, config.unreachable == on_failure::answer ? 503 : 0, "the backend can't be reached"});
-        break;
+    r.record.upstream_reused = into && into->reused;
+    co_return result;
+}
+
+request_changes exchange::changes_of_request() {
+    auto& r = request_;
+    const auto& config = r.config->values.forward;
+    request_changes changes;
+    changes.whole_and_unencoded = std::holds_alternative<augment>(r.decided.action);
+    changes.backend_authority = r.config->upstream_authority;
+    changes.additions = &config;
+    if (config.x_forwarded_for) changes.client_address = r.from.peer_address();
+    if (config.x_request_id && !r.head.view().find("x-request-id")) {
+        if (r.record.request_id.empty()) r.record.request_id = r.worker.new_request_id();
+        changes.new_request_id = r.record.request_id;
     }
-    co_return false;
-}
-
-void exchange::send_head() {
-    const auto& config = settings_->values.forward;
-    request_changes_.whole_and_unencoded = augment_ != nullptr;
-    if (config.x_forwarded_for || config.x_request_id || !config.x_forwarded_proto.empty()) {
-        request_changes_.additions = &config;
-        if (config.x_forwarded_for) peer_ = session_.peer_address();
-        if (config.x_request_id && request_id_.empty()) request_id_ = context_.new_request_id();
-        request_changes_.client_address = peer_;
-        request_changes_.new_request_id = request_id_;
+    if (config.x_request_start) {
+        const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::system_clock::now().time_since_epoch() - (r.now() - r.record.began));
+        request_start_ = fmt::format("t={}.{:06}", now.count() / 1'000'000, now.count() % 1'000'000);
+        changes.request_start = request_start_;
     }
-    forward_head(state_->request, request_changes_, state_->to_backend);
-    state_->to_backend.add(session_.received.data().substr(head_bytes_, received_used_ - head_bytes_));
-    up_progress_ = down_progress_ = context_.loop.now();
+    return changes;
 }
 
-// A kept connection died before the answer's first byte: the backend had closed it.
-bool exchange::may_retry() const noexcept {
-    return was_reused_ && !retried_ && failure_->source == side::backend && !any_answer_bytes_ && is_repeatable() &&
-           (failure_->status == 502 || failure_->status == 0);
+// A kept connection died before the response's first byte: the backend had closed it.
+bool exchange::may_retry(const attempt& failed) const noexcept {
+    return request_.record.upstream_reused && !request_.record.retried && request_.is_repeatable() &&
+           failed.failure == failure_reason::no_response;
 }
 
-void exchange::forget_try() {
-    retried_ = true;
-    context_.metrics.upstream_retries.add();
-    failure_.reset();
-    backend_.reset();
-    state_->to_backend.clear();
-    up_ = up_stage::sending;
-    answer_searched_ = 0;
+// Both messages have passed, or the response has and the rest of the request is not wanted.
+exchange::after exchange::conclude(attempt& done) {
+    if (!done.request_complete()) return after::linger;
+    if (done.reusable) request_.worker.backend.give_back(std::move(done.backend), *request_.config);
+    return done.client_persistence == persistence::close ? after::linger : after::keep;
 }
 
-// Both messages have passed, or the answer has and the rest of the request is not wanted.
-exchange::after exchange::conclude() {
-    const bool clean = up_ == up_stage::done && answer_stage_ == stage::complete;
-    // A connection made for a request that may not be repeated does not swell the pool of those for requests that may.
-    const bool wanted = is_repeatable() || !context_.backend.has_idle();
-    if (clean && backend_reusable_ && wanted)
-        context_.backend.give_back(std::move(backend_), settings_->values.upstream.idle_timeout);
-    if (!clean) return after::linger;
-    return client_persistence_ == persistence::close ? after::linger : after::keep;
-}
-
-task<exchange::after> exchange::answer_failure() {
-    const auto cause = *failure_;
-    outcome_ = cause.what;
-    backend_.reset(); // nothing more of this exchange reaches it, and nothing of it reaches another
-    if (cause.source == side::client) {
-        context_.metrics.client_aborts.add();
-    } else if (cause.status != 503) {
-        context_.metrics.upstream_failures.add();
-    }
-    if (cause.status != 0 && !answer_started()) {
-        kind_ = action_kind::error;
-        const bool client_at_fault = cause.status < 500;
-        co_return co_await answer_itself(error_reply(cause.status, cause.what),
-                                         client_at_fault ? persistence::close : persistence::keep_alive);
-    }
+task<exchange::after> exchange::after_failure(failure_reason why, bool response_begun, bool would_look_whole) {
+    auto& record = request_.record;
+    record.fail(why);
+    const auto& config = request_.upstream();
+    if (whose(why) == party::client && why != failure_reason::body_timeout && why != failure_reason::bad_body)
+        co_return after::reset;
     // A body without a length of its own would look whole after an orderly end.
-    const bool would_look_whole = answer_started() && (unchunk_ || answer_body_.until_close());
-    co_return would_look_whole || cause.source == side::client ? after::reset : after::close;
+    if (response_begun) co_return would_look_whole || whose(why) == party::client ? after::reset : after::close;
+    task<after> ending = [&] {
+        switch (why) {
+        case failure_reason::bad_body:
+            return reply_failure(400, "bad chunked body");
+        case failure_reason::body_timeout:
+            return reply_failure(408, "the request's body did not arrive in time");
+        case failure_reason::pending_limit:
+        case failure_reason::queue_timeout:
+            return reply_failure(503, "too many requests wait for the backend");
+        case failure_reason::upstream_unreachable:
+        case failure_reason::upstream_connecting_failed_fast:
+            return reply_failure(config.unreachable == on_failure::answer ? 503 : 0, "the backend can't be reached");
+        case failure_reason::no_response:
+            return reply_failure(config.no_answer == on_failure::answer ? 502 : 0,
+                                 "the backend closed without a response");
+        case failure_reason::truncated_response:
+            return reply_failure(502, "the backend closed within its response");
+        case failure_reason::response_timeout:
+        case failure_reason::response_body_timeout:
+            return reply_failure(504, "the backend did not respond in time");
+        case failure_reason::request_write_timeout:
+            return reply_failure(504, "the backend takes no more of the request");
+        default:
+            return reply_failure(502, "the backend's response is malformed");
+        }
+    }();
+    co_return co_await std::move(ending);
 }
 
-task<exchange::after> exchange::answer_itself(local_reply own, persistence wanted) {
-    const auto& request = state_->request;
-    const bool keep =
-        wanted == persistence::keep_alive && request.persistent() && !context_.draining && body_will_be_drained();
-    status_ = own.status;
-    state_->to_client.add_own(own_answer(own, request, settings_->values.own_answers,
-                                         keep ? persistence::keep_alive : persistence::close, context_.http_date()));
-    const auto give_up_at = context_.loop.now() + settings_->values.downstream.write_timeout;
-    while (!state_->to_client.empty()) {
-        const auto written = state_->to_client.flush(client_);
-        bytes_to_client_ += written.bytes;
-        if (written.status == io::error) co_return after::close;
-        if (state_->to_client.empty()) break;
-        const auto woken_by = co_await session_.wait_until(give_up_at);
-        if (woken_by == woken::by_deadline || client_.is_reset()) co_return after::reset;
+// `status` 0: the connection is closed without a reply.
+task<exchange::after> exchange::reply_failure(int status, std::string_view what) {
+    if (status == 0) co_return after::close;
+    request_.record.kind = action_kind::error;
+    const bool client_at_fault = status < 500 || status == 501;
+    auto replying =
+        reply(error_reply(status, what), client_at_fault ? persistence::close : persistence::keep_alive);
+    co_return co_await std::move(replying);
+}
+
+task<exchange::after> exchange::reply(local_reply what, persistence wanted) {
+    auto& r = request_;
+    const bool keep = wanted == persistence::keep_alive && r.head.persistent() && !r.worker.draining &&
+                      r.from.admitted() == session::admission::serve && body_will_be_discarded();
+    r.record.status = what.status;
+    buffer out(r.worker.buffers);
+    write_local_reply(what, r.head, r.config->values.own_answers, keep ? persistence::keep_alive : persistence::close,
+                      r.worker.http_date(), out);
+    outgoing left{out.data(), {}};
+    const auto size = left.size();
+    r.client.write_some(left);
+    auto end = write_end::done;
+    if (!left.empty()) {
+        auto writing = finish_writing(r.client, left, r.worker.timers, r.downstream().write_timeout);
+        end = co_await std::move(writing);
     }
+    r.record.bytes_to_client += size - left.size();
+    if (end != write_end::done) co_return end == write_end::error ? after::close : after::reset;
     if (!keep) co_return after::linger;
-    if (request_body_.done()) co_return after::keep;
-    const bool drained = co_await drain_body();
-    co_return drained ? after::keep : after::linger;
-}
-
-task<exchange::after> exchange::refuse(head_status why) {
-    auto& hit = context_.metrics.limits_hit;
-    kind_ = action_kind::error;
-    outcome_ = state_->request.complaint;
-    switch (why) {
-    case head_status::header_too_large:
-        hit[static_cast<std::size_t>(limit::header_bytes)].add();
-        return answer_itself(error_reply(431, "the header section is too large"), persistence::close);
-    case head_status::too_many_fields:
-        hit[static_cast<std::size_t>(limit::header_fields)].add();
-        return answer_itself(error_reply(431, "too many header fields"), persistence::close);
-    case head_status::target_too_long:
-        hit[static_cast<std::size_t>(limit::target_bytes)].add();
-        return answer_itself(error_reply(414, "the URI is too long"), persistence::close);
-    default:
-        return answer_itself(error_reply(400, "bad request"), persistence::close);
-    }
+    if (r.body.done()) co_return after::keep;
+    auto discarding = discard_body();
+    co_return co_await std::move(discarding);
 }
 
 // Whether the rest of the request's body is small enough to be read and thrown away.
-bool exchange::body_will_be_drained() const noexcept {
-    if (request_body_.done()) return true;
+bool exchange::body_will_be_discarded() const noexcept {
+    const auto& r = request_;
+    if (r.body.done()) return true;
     // Who waits for a 100 may now send the body or not; nobody can tell.
-    if (state_->request.expects_continue && !continued_) return false;
-    return request_body_.bytes_left_by_length() <= settings_->values.downstream.drain_bytes_max;
+    if (r.head.expects_continue && !r.continued) return false;
+    return r.body.bytes_left_by_length() <= r.downstream().drain_bytes_max;
 }
 
-task<bool> exchange::drain_body() {
-    const auto give_up_at = context_.loop.now() + settings_->values.downstream.body_timeout;
-    auto& in = state_->from_client;
-    std::size_t drained = 0;
-    while (!request_body_.done()) {
-        if (drained > settings_->values.downstream.drain_bytes_max) co_return false;
-        if (!client_.may_read()) {
-            const auto woken_by = co_await session_.wait_until(give_up_at);
-            if (woken_by == woken::by_deadline) co_return false;
-            continue;
+task<exchange::after> exchange::discard_body() {
+    auto& r = request_;
+    const auto until = r.now() + r.downstream().body_timeout;
+    std::size_t discarded = 0;
+    while (!r.body.done()) {
+        if (r.received.empty()) {
+            r.received.reserve(buffer_pool::small_bytes);
+            const auto read = r.client.read_some(r.received.space());
+            if (read.status == io::again) {
+                const auto woken = co_await r.client.readable(until);
+                if (woken == wake::deadline) co_return after::linger;
+                continue;
+            }
+            if (read.status != io::done) co_return after::close;
+            r.received.commit(read.bytes);
         }
-        in.consume(in.data().size());
-        in.reserve(buffer_pool::small_bytes);
-        const auto read = client_.read(in.space());
-        if (read.status == io::again) continue;
-        if (read.status != io::done) co_return false;
-        in.commit(read.bytes);
-        bytes_from_client_ += read.bytes;
-        const auto used = request_body_.follow(in.data());
-        drained += used;
-        if (request_body_.failed() != body_reader::fault::none) co_return false;
-        pipelined_ = in.data().substr(used);
+        const auto piece = r.body.take(r.received.writable());
+        r.received.consume(piece.used);
+        r.record.bytes_from_client += piece.used;
+        discarded += piece.used;
+        if (r.body.failed() != body_reader::fault::none || discarded > r.downstream().drain_bytes_max)
+            co_return after::linger;
     }
-    co_return true;
+    co_return after::keep;
 }
 
-void exchange_state::clear() {
-    request.clear();
-    answer.clear();
-    to_backend.clear();
-    to_client.clear();
-    from_client.release();
-    from_backend.release();
-    payload.clear();
-    trailer.clear();
-    spliced.clear();
-    etag.clear();
+void exchange::finish() {
+    const auto& r = request_;
+    // A client that went before it had asked for anything leaves no line.
+    if (r.head.method.empty() && r.record.status == 0) return;
+    r.record.finish(r.worker, *r.config, r.head, r.decided, r.from.peer_address());
 }
 
 } // namespace sidecar

@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <new>
-#include <utility>
 
 namespace sidecar {
 
@@ -20,11 +19,9 @@ int make_epoll() {
 
 } // namespace
 
-readiness_set::readiness_set(boost::asio::io_context& context, std::function<void()> before_round,
-                             std::function<void()> after_round)
+readiness_set::readiness_set(boost::asio::io_context& context, timer_queue& timers)
     : set_(context, make_epoll()),
-      before_round_(std::move(before_round)),
-      after_round_(std::move(after_round)) {
+      timers_(timers) {
     await_round();
 }
 
@@ -37,14 +34,13 @@ void readiness_set::await_round() {
 void readiness_set::take_round() {
     std::array<epoll_event, events_max> events;
     const int count = ::epoll_wait(set_.native_handle(), events.data(), events_max, 0);
-    before_round_();
+    timers_.update_now();
     for (int i = 0; i < count; ++i) {
         const auto descriptor = static_cast<std::uint32_t>(events[i].data.u64);
         const auto generation = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
         const auto at = slots_[descriptor];
         if (at.target && at.generation == generation) at.target->on_ready(events[i].events);
     }
-    after_round_();
     await_round();
 }
 

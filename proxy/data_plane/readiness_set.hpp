@@ -4,11 +4,12 @@
 // connection at rest (docs/architecture.md has the figures, bench/ the command). One thread.
 #pragma once
 
+#include "proxy/data_plane/timer_queue.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <system_error>
 #include <vector>
 
@@ -25,8 +26,8 @@ public:
         ~member() = default;
     };
 
-    // `before_round` is called before the members of one round are told, `after_round` when all have been.
-    readiness_set(boost::asio::io_context&, std::function<void()> before_round, std::function<void()> after_round);
+    // The timers' clock is set where a round of events begins.
+    readiness_set(boost::asio::io_context&, timer_queue&); // throws std::system_error
     readiness_set(const readiness_set&) = delete;
     readiness_set& operator=(const readiness_set&) = delete;
 
@@ -48,8 +49,7 @@ private:
     static constexpr int events_max = 256; // a round; more come in the next
 
     boost::asio::posix::stream_descriptor set_; // closes it
-    std::function<void()> before_round_;
-    std::function<void()> after_round_;
+    timer_queue& timers_;
     std::vector<slot> slots_;
 };
 

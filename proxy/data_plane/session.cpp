@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <exception>
@@ -16,95 +17,98 @@ task<> session::serve() {
         co_await serve_all();
     } catch (const std::exception& e) { // out of memory: this connection's end, not the worker's
         client.reset();
-        context_.common.log.line(log_level::error, "connection ended", {{"error", std::string_view(e.what())}});
+        worker_.common.log.line(log_level::error, "connection ended", {{"error", std::string_view(e.what())}});
     }
     client.close();
-    context_.ended(*this);
+    ended_(*this);
 }
 
 task<> session::serve_all() {
     for (bool first = true;; first = false) {
         const bool came = co_await wait_for_request(first);
         if (!came) co_return;
-        exchange::after after{};
+        auto after = exchange::after::close;
         {
-            exchange one(context_, *this);
+            exchange one(worker_, *this);
             after = co_await one.run();
         }
         if (after == exchange::after::reset) client.reset();
         if (after == exchange::after::linger) co_await linger();
         if (after != exchange::after::keep) co_return;
         // A pipelined request waits until others have had their turn.
-        if (!received.empty()) co_await yield();
+        if (!received.empty()) co_await client.reader().yield();
     }
 }
 
-session::session(worker_context& context, const sockaddr_storage& peer, admission admitted)
-    : waiter(context.loop),
-      received(context.buffers),
-      context_(context),
+session::session(worker_state& worker, const sockaddr_storage& peer, admission admitted,
+                 std::function<void(session&)> ended)
+    : client(worker.sockets, worker.timers),
+      received(worker.buffers),
+      worker_(worker),
+      ended_(std::move(ended)),
       admission_(admitted),
       life_(serve()) {
     std::memcpy(&peer_, &peer, sizeof peer_);
-    context_.metrics.connections_accepted.add();
-    context_.metrics.connections_open.add();
+    worker_.metrics.connections_accepted.add();
+    worker_.metrics.connections_open.add();
 }
 
-session::~session() { context_.metrics.connections_open.subtract(); }
+session::~session() { worker_.metrics.connections_open.subtract(); }
 
 void session::start(int descriptor) {
-    if (client.open(context_.loop, descriptor, this))
-        life_.start();
-    else
-        context_.ended(*this);
+    if (const auto error = client.open(descriptor)) {
+        worker_.common.log.line(log_level::error, "a connection can't be watched", {{"error", error.message()}});
+        return ended_(*this);
+    }
+    life_.start();
 }
 
 task<bool> session::wait_for_request(bool first) {
     if (!received.empty()) co_return true;
     received.release();
-    const auto settings = context_.current_settings();
-    const auto& limits = settings->values.downstream;
+    const auto& limits = worker_.current_settings()->values.downstream;
     // When accepting has ended, too: who was told that the connection stays, or has just connected, may be sending.
     const auto usual = first ? limits.header_timeout : limits.idle_timeout;
-    const auto until = context_.loop.now() + (context_.accepting ? usual : limits.linger_timeout);
-    idle_ = true;
-    auto woken_by = woken::by_event;
-    while (idle_ && woken_by == woken::by_event && !client.may_read() && !client.is_reset())
-        woken_by = co_await wait_until(until);
-    const bool ending = !std::exchange(idle_, false);
-    if (client.is_reset() || (!ending && !client.may_read())) co_return false;
-    // When a drain ends it, a request may have come in this very moment: it is still served.
-    received.reserve(buffer_pool::small_bytes);
-    const auto read = client.read(received.space());
-    received.commit(read.bytes);
-    if (read.status == io::again && (first || !ending)) co_return co_await wait_for_request(first);
-    co_return read.status == io::done;
+    const auto at_a_drain = limits.linger_timeout;
+    auto until = worker_.timers.now() + (worker_.accepting ? usual : at_a_drain);
+    for (;;) {
+        idle_ = true;
+        const auto woken = co_await client.readable(until);
+        idle_ = false;
+        if (client.is_reset() || (woken == wake::deadline && !client.may_read())) co_return false;
+        // When a drain ends it, a request may have come in this very moment: it is still served.
+        received.reserve(buffer_pool::small_bytes);
+        const auto read = client.read_some(received.space());
+        received.commit(read.bytes);
+        if (read.status != io::again) co_return read.status == io::done;
+        received.release();
+        if (woken != wake::cancelled) continue;
+        if (!first) co_return false;
+        until = std::min(until, worker_.timers.now() + at_a_drain);
+    }
 }
 
-void session::end_if_idle() {
-    if (!idle_) return;
-    idle_ = false;
-    wake_later();
+void session::end_if_idle() noexcept {
+    if (idle_) client.reader().resume_later(wake::cancelled);
 }
 
-// The client may still be sending, and a close with bytes unread would be a reset that overtakes the answer.
+// The client may still be sending, and a close with bytes unread would be a reset that overtakes the response.
 task<> session::linger() {
-    if (client.end_seen() && !client.may_write()) co_return;
+    if (client.is_gone()) co_return;
     client.end_writing();
-    const auto settings = context_.current_settings();
-    const auto until = context_.loop.now() + settings->values.downstream.linger_timeout;
-    std::size_t left = settings->values.downstream.linger_bytes_max;
-    received.consume(received.data().size());
+    const auto& limits = worker_.current_settings()->values.downstream;
+    const auto until = worker_.timers.now() + limits.linger_timeout;
+    std::size_t left = limits.linger_bytes_max;
+    received.clear();
     received.reserve(buffer_pool::small_bytes);
-    while (context_.loop.now() < until) {
-        if (!client.may_read()) {
-            const auto woken_by = co_await wait_until(until);
-            if (woken_by == woken::by_deadline) break;
+    for (;;) {
+        const auto read = client.read_some(received.space());
+        if (read.status == io::again) {
+            const auto woken = co_await client.readable(until);
+            if (woken == wake::deadline) co_return;
             continue;
         }
-        const auto read = client.read(received.space());
-        if (read.status == io::again) continue;
-        if (read.status != io::done || read.bytes > left) break;
+        if (read.status != io::done || read.bytes > left || worker_.timers.now() >= until) co_return;
         left -= read.bytes;
     }
 }
@@ -113,9 +117,17 @@ const std::string& session::peer_address() {
     if (!peer_address_.empty()) return peer_address_;
     std::array<char, INET6_ADDRSTRLEN> text{};
     const auto* v4 = reinterpret_cast<const sockaddr_in*>(&peer_);
-    const auto family = peer_.sin6_family;
-    const void* address = family == AF_INET6 ? static_cast<const void*>(&peer_.sin6_addr) : &v4->sin_addr;
-    if (::inet_ntop(family, address, text.data(), text.size())) peer_address_ = text.data();
+    const void* address = nullptr;
+    auto family = static_cast<int>(peer_.sin6_family);
+    if (family == AF_INET) {
+        address = &v4->sin_addr;
+    } else if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer_.sin6_addr)) {
+        family = AF_INET;
+        address = &peer_.sin6_addr.s6_addr[12];
+    } else if (family == AF_INET6) {
+        address = &peer_.sin6_addr;
+    }
+    peer_address_ = address && ::inet_ntop(family, address, text.data(), text.size()) ? text.data() : "unix";
     return peer_address_;
 }
 

@@ -173,4 +173,20 @@ void stream::reset() noexcept {
     close();
 }
 
+task<write_end> finish_writing(stream& to, outgoing& left, timer_queue& timers, std::chrono::milliseconds timeout) {
+    auto until = timers.now() + timeout;
+    while (!left.empty()) {
+        const auto written = to.write_some(left);
+        if (written.status == io::error) co_return write_end::error;
+        if (written.status == io::done) {
+            until = timers.now() + timeout;
+            continue;
+        }
+        const auto woken = co_await to.writable(until);
+        if (woken == wake::deadline) co_return write_end::timed_out;
+        if (woken == wake::cancelled) co_return write_end::cancelled;
+    }
+    co_return write_end::done;
+}
+
 } // namespace sidecar

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "proxy/data_plane/readiness_set.hpp"
+#include "proxy/data_plane/task.hpp"
 #include "proxy/data_plane/timer_queue.hpp"
 
 #include <cstddef>
@@ -35,6 +36,8 @@ struct outgoing {
     std::size_t size() const noexcept { return first.size() + second.size(); }
     void advance(std::size_t n) noexcept;
 };
+
+enum class write_end : std::uint8_t { done, error, timed_out, cancelled };
 
 class stream final : private readiness_set::member {
     struct awaiting {
@@ -124,5 +127,8 @@ private:
     bool writing_ended_ = false;
     bool urgent_seen_ = false; // an urgent byte (RFC 9293 3.8.5), at which a read stops short of what has come
 };
+
+// Writes all that is left; each write that moves something has `timeout` from the one before.
+task<write_end> finish_writing(stream& to, outgoing& left, timer_queue&, std::chrono::milliseconds timeout);
 
 } // namespace sidecar

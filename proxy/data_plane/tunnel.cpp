@@ -1,85 +1,64 @@
-// After a 101: bytes both ways, whatever they are, until both sides have ended or nothing moves for too long.
-#include "proxy/data_plane/exchange.hpp"
+#include "proxy/data_plane/tunnel.hpp"
 
-#include "proxy/data_plane/worker_context.hpp"
+#include <cstdint>
 
 namespace sidecar {
 
 namespace {
 
-// One direction. Its end is passed on when all before it has been.
-class stream {
-public:
-    stream(connection& from, connection& to, buffer& through, outbox& waiting)
-        : from_(from),
-          to_(to),
-          through_(through),
-          waiting_(waiting) {}
-
-    bool ended() const noexcept { return end_passed_; }
-    bool broken() const noexcept { return broken_; }
-    std::uint64_t bytes() const noexcept { return bytes_; }
-
-    bool step() {
-        if (end_passed_ || broken_) return false;
-        if (!waiting_.empty()) {
-            if (!to_.may_write()) return false;
-            const auto written = waiting_.flush(to_);
-            bytes_ += written.bytes;
-            broken_ = written.status == io::error;
-            return written.status != io::again;
-        }
-        if (end_seen_) {
-            to_.end_writing();
-            end_passed_ = true;
-            return true;
-        }
-        if (!from_.may_read()) return false;
-        through_.consume(through_.data().size());
-        through_.reserve(buffer_pool::small_bytes);
-        const auto read = from_.read(through_.space());
-        if (read.status == io::again) return false;
-        end_seen_ = read.status == io::end;
-        broken_ = read.status == io::error;
-        through_.commit(read.bytes);
-        waiting_.add(through_.data());
-        return true;
-    }
-
-private:
-    connection& from_;
-    connection& to_;
-    buffer& through_;
-    outbox& waiting_;
-    bool end_seen_ = false;
-    bool end_passed_ = false;
-    bool broken_ = false;
-    std::uint64_t bytes_ = 0;
+struct both_ways {
+    worker_state& worker;
+    milliseconds silence_max;
+    time_point moved_at; // either way
+    bool broken = false;
 };
+
+// One direction. Its end is passed on when all before it has been; what breaks it ends the other, too.
+task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint64_t& bytes) {
+    waiter turn(all.worker.timers);
+    for (int reads = 1; !all.broken; ++reads) {
+        outgoing next{through.data(), {}};
+        const auto size = next.size();
+        if (size != 0) {
+            auto writing = finish_writing(to, next, all.worker.timers, all.silence_max);
+            const auto end = co_await std::move(writing);
+            bytes += size - next.size();
+            if (end != write_end::done) break;
+            all.moved_at = all.worker.timers.now();
+        }
+        const auto read = from.read_some(space_for_body(through, false));
+        if (read.status == io::done) {
+            through.commit(read.bytes);
+            all.moved_at = all.worker.timers.now();
+            if (reads % 16 == 0) co_await turn.yield();
+            continue;
+        }
+        if (read.status == io::end) {
+            to.end_writing();
+            co_return;
+        }
+        if (read.status == io::error) break;
+        // Silence counts while the other way is silent, too.
+        const auto woken = co_await from.readable(all.moved_at + all.silence_max);
+        if (woken == wake::cancelled) break;
+        if (woken == wake::deadline && all.worker.timers.now() - all.moved_at >= all.silence_max) break;
+    }
+    all.broken = true;
+    from.cancel_waits();
+    to.cancel_waits();
+}
 
 } // namespace
 
-task<> exchange::tunnel() {
-    auto& s = *state_;
+task<> tunnel(request_context& r, upstream_connection& backend, std::string_view behind_the_head) {
+    both_ways all{r.worker, r.downstream().tunnel_timeout, r.now()};
+    buffer downward(r.worker.buffers);
+    downward.append(behind_the_head);
     // Bytes that the client sent behind its request belong to the tunnel.
-    s.to_backend.add(session_.received.data().substr(received_used_));
-    received_used_ = session_.received.data().size();
-    stream up(client_, backend_->link, s.from_client, s.to_backend);
-    stream down(backend_->link, client_, s.from_backend, s.to_client);
-    for (int round = 0; !up.broken() && !down.broken() && !(up.ended() && down.ended()); ++round) {
-        const bool moved_up = up.step();
-        const bool moved_down = down.step();
-        if (moved_up || moved_down) {
-            if (round % 16 == 15) co_await session_.yield();
-            continue;
-        }
-        const auto woken_by =
-            co_await session_.wait_until(context_.loop.now() + settings_->values.downstream.tunnel_timeout);
-        if (woken_by == woken::by_deadline) break;
-    }
-    bytes_from_client_ += up.bytes();
-    bytes_to_client_ += down.bytes();
-    backend_.reset();
+    auto up = pump(all, r.client, backend.link, r.received, r.record.bytes_from_client);
+    auto down = pump(all, backend.link, r.client, downward, r.record.bytes_to_client);
+    join both(up, down);
+    co_await both;
 }
 
 } // namespace sidecar

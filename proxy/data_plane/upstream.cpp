@@ -3,140 +3,250 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 namespace sidecar {
 
 namespace {
 
-bool same_addresses(const std::vector<socket_address>& a, const std::vector<socket_address>& b) noexcept {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const socket_address& x, const socket_address& y) {
-        return x.length == y.length && std::memcmp(&x.storage, &y.storage, x.length) == 0;
-    });
-}
-
-// Leaves the line also when the waiting coroutine is destroyed.
-class place_in_line {
-public:
-    place_in_line(std::deque<waiter*>& line, waiter& self) : line_(line), self_(&self) { line_.push_back(self_); }
-    ~place_in_line() { std::erase(line_, self_); }
-    place_in_line(const place_in_line&) = delete;
-    place_in_line& operator=(const place_in_line&) = delete;
-
-private:
-    std::deque<waiter*>& line_;
-    waiter* self_;
-};
-
 // The pause between two tries to connect doubles from the first to the second.
 constexpr std::chrono::milliseconds pause_first{10};
 constexpr std::chrono::milliseconds pause_max{200};
 
+// Until the end of the scope the client's going ends the waits of `other`.
+class tied {
+public:
+    tied(stream& client, stream& other) noexcept : client_(client) { client.tie(other, stream::tie_on::reset); }
+    ~tied() { client_.untie(); }
+    tied(const tied&) = delete;
+    tied& operator=(const tied&) = delete;
+
+private:
+    stream& client_;
+};
+
 } // namespace
 
-upstream_lease upstream::take_idle() {
-    while (!idle_.empty()) {
+// One request that waits. Its place comes to it, or a connection that has just become idle.
+struct upstream::place_in_line {
+    place_in_line(upstream& in, upstream_lease& of, reuse allowed) : pool(in), lease(of), how(allowed) {
+        pool.line_.push_back(this);
+        pool.metrics_.upstream_pending.set(pool.line_.size());
+    }
+    // Also when the waiting coroutine is destroyed.
+    ~place_in_line() { leave(); }
+    place_in_line(const place_in_line&) = delete;
+    place_in_line& operator=(const place_in_line&) = delete;
+
+    void leave() noexcept {
+        std::erase(pool.line_, this);
+        pool.metrics_.upstream_pending.set(pool.line_.size());
+    }
+
+    upstream& pool;
+    upstream_lease& lease;
+    reuse how;
+    upstream_lease given; // in place of `lease`
+};
+
+upstream_lease upstream::take_idle(reuse how, const settings& config) {
+    if (!line_.empty()) return nullptr; // those who wait are first
+    const auto now = timers_.now();
+    while (how != reuse::never && !idle_.empty()) {
+        if (how == reuse::if_just_used && now - idle_.back()->used_at_ > config.values.upstream.reuse_for_writes)
+            return nullptr;
         auto lease = std::move(idle_.back());
         idle_.pop_back();
         metrics_.upstream_idle.set(idle_.size());
-        // The event of its end may be on its way: ask the kernel. Bytes of nobody's answer end it too.
-        if (lease->link.is_quiet()) {
-            lease->reused = true;
-            return lease;
-        }
+        // The event of its end may be on its way: ask the kernel. Bytes of nobody's response end it too.
+        if (lease->idle_until_ <= now || !lease->link.is_quiet()) continue;
+        lease->link.rest(nullptr);
+        lease->reused = true;
+        metrics_.upstream_reuses.add();
+        return lease;
     }
     return nullptr;
 }
 
-task<connect_outcome> upstream::connect(waiter& self, event_target& owner, const connection& client,
-                                        const settings& config, upstream_lease& into) {
-    const auto give_up_at = loop_.now() + config.values.upstream.connect_retry;
-    while (open_ >= config.upstream_connections_max) {
-        if (!idle_.empty()) { // one that nobody uses makes room
-            idle_.erase(idle_.begin());
-            continue;
-        }
-        const place_in_line place(waiting_, self);
-        const auto woken_by = co_await self.wait_until(give_up_at);
-        if (client.is_reset()) co_return connect_outcome::client_gone;
-        if (woken_by == woken::by_deadline) {
-            metrics_.limits_hit[static_cast<std::size_t>(limit::upstream_connections)].add();
-            co_return connect_outcome::no_place;
-        }
+task<failure_reason> upstream::connect(reuse how, stream& client, const settings& config, upstream_lease& into) {
+    if (is_away(config) && probing_) co_return failure_reason::upstream_connecting_failed_fast;
+    into = std::make_unique<upstream_connection>(*this);
+    if (!take_place(*into, config)) {
+        const auto waited = co_await wait_for_place(how, client, config, into);
+        if (waited != failure_reason::none || into->reused) co_return waited;
     }
+    co_return co_await reach(client, config, *into);
+}
+
+bool upstream::take_place(upstream_connection& one, const settings& config) {
+    if (!line_.empty()) return false;
+    if (open_ >= config.upstream_connections_max) {
+        if (idle_.empty()) return false;
+        idle_.erase(idle_.begin()); // one that nobody uses makes room
+        metrics_.upstream_idle.set(idle_.size());
+    }
+    one.has_place_ = true;
+    metrics_.upstream_open.set(++open_);
+    return true;
+}
+
+task<failure_reason> upstream::wait_for_place(reuse how, stream& client, const settings& config,
+                                              upstream_lease& into) {
+    if (line_.size() >= config.upstream_pending_max) {
+        metrics_.limits_hit[limit::upstream_pending].add();
+        co_return failure_reason::pending_limit;
+    }
+    metrics_.limits_hit[limit::upstream_connections].add();
+    const auto began = timers_.now();
+    place_in_line place(*this, into, how);
+    const tied while_waiting(client, into->link);
+    const auto woken = co_await into->link.reader().until(began + config.values.upstream.queue_timeout);
+    place.leave();
+    metrics_.upstream_wait.observe(timers_.now() - began);
+    if (place.given) {
+        into = std::move(place.given);
+        into->reused = true;
+        metrics_.upstream_reuses.add();
+    }
+    if (client.is_gone()) co_return failure_reason::client_gone; // what it was given goes to the next
+    if (woken == wake::deadline && !into->has_place_) {
+        metrics_.limits_hit[limit::queue_timeout].add();
+        co_return failure_reason::queue_timeout;
+    }
+    co_return failure_reason::none;
+}
+
+// Whoever waits longest has it.
+void upstream::place_is_free() noexcept {
+    metrics_.upstream_open.set(--open_);
+    if (line_.empty()) return;
+    auto& next = *line_.front();
+    line_.pop_front();
+    next.lease->has_place_ = true;
+    metrics_.upstream_open.set(++open_);
+    next.lease->link.reader().resume_later(wake::ready);
+}
+
+bool upstream::is_away(const settings& config) const noexcept {
+    return away_since_ && timers_.now() - *away_since_ > config.values.upstream.connect_retry;
+}
+
+task<failure_reason> upstream::reach(stream& client, const settings& config, upstream_connection& into) {
+    struct probe {
+        explicit probe(bool& flag, bool is_one) noexcept : probing(flag), mine(is_one) { probing |= mine; }
+        ~probe() {
+            if (mine) probing = false;
+        }
+        probe(const probe&) = delete;
+        probe& operator=(const probe&) = delete;
+        bool& probing;
+        bool mine;
+    };
+    if (is_away(config) && probing_) co_return failure_reason::upstream_connecting_failed_fast;
+    const probe only(probing_, is_away(config));
+    const tied while_connecting(client, into.link);
+    const auto began = timers_.now();
+    const auto give_up_at = began + config.values.upstream.connect_retry;
     for (auto pause = pause_first;; pause = std::min(pause * 2, pause_max)) {
         for (const auto& address : config.upstream_addresses) {
-            const bool connected = co_await connect_once(self, owner, client, config, address, into);
-            if (connected) co_return connect_outcome::connected;
-            if (client.is_reset()) co_return connect_outcome::client_gone;
+            const bool connected = co_await connect_once(address, config.values.upstream.connect_timeout, into);
+            if (client.is_gone()) co_return failure_reason::client_gone;
+            if (!connected) continue;
+            away_since_.reset();
+            metrics_.upstream_connect.observe(timers_.now() - began);
+            co_return failure_reason::none;
         }
         metrics_.upstream_connect_failures.add();
-        if (loop_.now() + pause >= give_up_at) co_return connect_outcome::unreachable;
-        const auto next_try_at = loop_.now() + pause;
-        while (loop_.now() < next_try_at) {
-            co_await self.wait_until(next_try_at);
-            if (client.is_reset()) co_return connect_outcome::client_gone;
-        }
+        if (!away_since_) away_since_ = began;
+        into.link.close();
+        const auto next_try_at = timers_.now() + pause;
+        if (only.mine || next_try_at >= give_up_at) co_return failure_reason::upstream_unreachable;
+        co_await into.link.reader().until(next_try_at);
+        if (client.is_gone()) co_return failure_reason::client_gone;
     }
 }
 
-task<bool> upstream::connect_once(waiter& self, event_target& owner, const connection& client, const settings& config,
-                                  const socket_address& address, upstream_lease& into) {
+task<bool> upstream::connect_once(const socket_address& address, milliseconds timeout, upstream_connection& into) {
+    into.link.close();
     const int descriptor = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0) co_return false; // out of descriptors: like a backend that can't be reached
-    const int one = 1;
-    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    auto lease = std::make_unique<upstream_connection>(*this);
-    const auto* to = reinterpret_cast<const sockaddr*>(&address.storage);
-    const int begun = ::connect(descriptor, to, address.length);
-    const bool under_way = begun == 0 || errno == EINPROGRESS;
-    if (!lease->link.open(loop_, descriptor, &owner) || !under_way) co_return false;
-    metrics_.upstream_connects.add();
-    const auto give_up_at = loop_.now() + config.values.upstream.connect_timeout;
-    while (!lease->link.may_write() && !lease->link.is_reset()) {
-        const auto woken_by = co_await self.wait_until(give_up_at);
-        if (client.is_reset() || (woken_by == woken::by_deadline && !lease->link.may_write())) co_return false;
+    if (address.storage.ss_family != AF_UNIX) {
+        const int one = 1;
+        ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     }
-    if (lease->link.connect_error() != 0) co_return false;
-    into = std::move(lease);
-    co_return true;
+    const int begun = ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address.storage), address.length);
+    if (begun != 0 && errno != EINPROGRESS) { // EAGAIN of a Unix socket: its backlog is full
+        ::close(descriptor);
+        co_return false;
+    }
+    if (into.link.open(descriptor)) co_return false;
+    metrics_.upstream_connects.add();
+    if (begun == 0) co_return true;
+    const auto give_up_at = timers_.now() + timeout;
+    while (!into.link.may_write() && !into.link.is_gone()) {
+        const auto woken = co_await into.link.writable(give_up_at);
+        if (woken != wake::ready && !into.link.may_write()) co_return false;
+    }
+    co_return into.link.connect_error() == 0;
 }
 
-void upstream::give_back(upstream_lease lease, milliseconds idle_timeout) {
-    // `open_` counts it until it is closed; a request that waits for a place makes room by closing an idle one.
-    if (lease->generation_ != generation_ || idle_max_ == 0 || lease->link.end_seen()) return;
+void upstream::give_back(upstream_lease lease, const settings& config) {
+    if (lease->generation_ != generation_ || lease->link.end_seen() || lease->link.is_gone()) return;
+    lease->used_at_ = timers_.now();
+    lease->idle_until_ = lease->used_at_ + config.values.upstream.idle_timeout;
+    if (!line_.empty()) {
+        auto& next = *line_.front();
+        const bool will_do = next.how == reuse::always ||
+                             (next.how == reuse::if_just_used && config.values.upstream.reuse_for_writes.count() > 0);
+        if (!will_do || !lease->link.is_quiet()) return; // closed, and the place is the next one's
+        line_.pop_front();
+        auto& woken = *next.lease;
+        next.given = std::move(lease);
+        return woken.link.reader().resume_later(wake::ready);
+    }
+    if (idle_max_ == 0) return;
     if (idle_.size() >= idle_max_) idle_.erase(idle_.begin());
-    lease->link.owned_by(lease.get());
-    lease->idle_until_ = loop_.now() + idle_timeout;
-    loop_.call_at(lease->idle_until_);
+    lease->link.rest(lease.get());
+    if (idle_.empty()) {
+        expiry_.expires_at(lease->idle_until_);
+        expiry_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) close_expired();
+        });
+    }
     idle_.push_back(std::move(lease));
     metrics_.upstream_idle.set(idle_.size());
-    if (!waiting_.empty()) waiting_.front()->wake_later();
 }
 
 void upstream::use(const settings& config) {
     idle_max_ = config.upstream_idle_max;
-    if (same_addresses(addresses_, config.upstream_addresses)) return;
+    if (addresses_ == config.upstream_addresses) return;
     addresses_ = config.upstream_addresses;
     ++generation_;
+    away_since_.reset();
     close_idle();
 }
 
 void upstream::close_idle() {
-    idle_.clear();
+    auto closing = std::exchange(idle_, {});
     metrics_.upstream_idle.set(0);
 }
 
-void upstream::expire() {
+void upstream::close_expired() {
+    timers_.update_now();
     // The least recently used are first.
     const auto alive = std::find_if(idle_.begin(), idle_.end(),
-                                    [&](const upstream_lease& each) { return each->idle_until_ > loop_.now(); });
+                                    [&](const upstream_lease& each) { return each->idle_until_ > timers_.now(); });
     idle_.erase(idle_.begin(), alive);
     metrics_.upstream_idle.set(idle_.size());
-    if (!idle_.empty()) loop_.call_at(idle_.front()->idle_until_);
+    if (idle_.empty()) return;
+    expiry_.expires_at(idle_.front()->idle_until_);
+    expiry_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) close_expired();
+    });
 }
 
 void upstream::drop(upstream_connection* ended) noexcept {
@@ -144,27 +254,25 @@ void upstream::drop(upstream_connection* ended) noexcept {
     metrics_.upstream_idle.set(idle_.size());
 }
 
-void upstream::connection_ended() noexcept {
-    --open_;
-    metrics_.upstream_open.set(open_);
-    if (!waiting_.empty()) waiting_.front()->wake_later();
-}
-
-upstream::upstream(event_loop& loop, worker_metrics& metrics) : loop_(loop), metrics_(metrics) {}
+upstream::upstream(boost::asio::io_context& context, readiness_set& set, timer_queue& timers, worker_metrics& metrics)
+    : set_(set),
+      timers_(timers),
+      metrics_(metrics),
+      expiry_(context) {}
 
 upstream::~upstream() { idle_.clear(); } // while all else still stands
 
-upstream_connection::upstream_connection(upstream& pool) : pool_(pool), generation_(pool.generation_) {
-    ++pool_.open_;
-    pool_.metrics_.upstream_open.set(pool_.open_);
-}
+upstream_connection::upstream_connection(upstream& pool)
+    : link(pool.set_, pool.timers_),
+      pool_(pool),
+      generation_(pool.generation_) {}
 
 upstream_connection::~upstream_connection() {
     link.close();
-    pool_.connection_ended();
+    if (has_place_) pool_.place_is_free();
 }
 
-void upstream_connection::on_event(std::uint32_t) {
+void upstream_connection::stirred(stream&) {
     // EPOLLOUT alone says nothing: acknowledged bytes have made room.
     if (!link.is_quiet()) pool_.drop(this);
 }

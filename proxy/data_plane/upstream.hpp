@@ -1,46 +1,58 @@
-// The connections to the backend: those in use are counted, idle ones are kept for reuse. One per worker; no lock.
+// The connections to the backend: those in use are counted, idle ones are kept for reuse, and requests wait in line
+// when there are too many. One per worker; no lock.
 #pragma once
 
-#include "proxy/data_plane/connection.hpp"
+#include "proxy/data_plane/stream.hpp"
 #include "proxy/data_plane/task.hpp"
 #include "proxy/shared.hpp"
 #include "sidecar/metrics.hpp"
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace sidecar {
 
 class upstream;
 
+// Which kept connection will do.
+enum class reuse : std::uint8_t {
+    never,
+    if_just_used, // for what can't be sent again: the backend must not just be closing it
+    always,
+};
+
 // One connection to the backend. While it is idle, any event on it (an end, or bytes nobody asked for) closes it.
-class upstream_connection final : private event_target {
+class upstream_connection final : private stream::idle_owner {
 public:
     explicit upstream_connection(upstream& pool);
     ~upstream_connection();
     upstream_connection(const upstream_connection&) = delete;
     upstream_connection& operator=(const upstream_connection&) = delete;
 
-    connection link;
+    stream link;
     bool reused = false;
 
 private:
     friend class upstream;
-    void on_event(std::uint32_t) override;
+    void stirred(stream&) override;
 
     upstream& pool_;
-    std::uint64_t generation_;
+    std::uint64_t generation_; // of the pool's addresses
+    bool has_place_ = false;   // counts below upstream.max_connections
+    time_point used_at_{};     // when it was given back
     time_point idle_until_{};
 };
 
 using upstream_lease = std::unique_ptr<upstream_connection>;
 
-enum class connect_outcome : std::uint8_t { connected, unreachable, no_place, client_gone };
-
 class upstream {
 public:
-    upstream(event_loop&, worker_metrics&);
+    upstream(boost::asio::io_context&, readiness_set&, timer_queue&, worker_metrics&);
     ~upstream();
     upstream(const upstream&) = delete;
     upstream& operator=(const upstream&) = delete;
@@ -49,36 +61,44 @@ public:
     void use(const settings&);
 
     // A kept connection that the backend has not closed and that has nothing to read, or null.
-    upstream_lease take_idle();
-    bool has_idle() const noexcept { return !idle_.empty(); }
+    upstream_lease take_idle(reuse, const settings&);
 
-    // Connects, trying again until `connect_retry` is over: a restarting container comes back within it. Gives up at
-    // once when `client` is reset. Events of the new connection go to `owner`, which `self` wakes for.
-    task<connect_outcome> connect(waiter& self, event_target& owner, const connection& client, const settings&,
-                                  upstream_lease& into);
+    // Connects; where all connections are in use, waits in line first, first come first served (and may be given one
+    // that has just become idle). Tries again until `connect_retry` is over: a restarting container comes back within
+    // it. While the backend has been away for longer than that, only one request at a time tries.
+    // Gives up at once when `client` is gone. `none`: `into` is connected.
+    task<failure_reason> connect(reuse, stream& client, const settings&, upstream_lease& into);
 
     // After both messages have ended cleanly. What is not given back is closed by its destructor.
-    void give_back(upstream_lease, milliseconds idle_timeout);
+    void give_back(upstream_lease, const settings&);
 
     void close_idle();
-    // Closes those idle for too long; called with the loop's sweep.
-    void expire();
 
 private:
     friend class upstream_connection;
-    void drop(upstream_connection*) noexcept;
-    void connection_ended() noexcept;
-    task<bool> connect_once(waiter& self, event_target& owner, const connection& client, const settings&,
-                            const socket_address&, upstream_lease& into);
+    struct place_in_line;
 
-    event_loop& loop_;
+    void drop(upstream_connection*) noexcept;
+    void place_is_free() noexcept;
+    bool take_place(upstream_connection&, const settings&);
+    bool is_away(const settings&) const noexcept;
+    task<failure_reason> wait_for_place(reuse, stream& client, const settings&, upstream_lease& into);
+    task<failure_reason> reach(stream& client, const settings&, upstream_connection& into);
+    task<bool> connect_once(const socket_address&, milliseconds timeout, upstream_connection& into);
+    void close_expired();
+
+    readiness_set& set_;
+    timer_queue& timers_;
     worker_metrics& metrics_;
+    boost::asio::steady_timer expiry_;
     std::vector<upstream_lease> idle_; // the most recently used last
-    std::deque<waiter*> waiting_;      // for a place below upstream.max_connections
+    std::deque<place_in_line*> line_;  // for a place below upstream.max_connections
     std::vector<socket_address> addresses_;
     std::uint64_t generation_ = 0;
-    std::size_t open_ = 0;
+    std::size_t open_ = 0; // places taken
     std::size_t idle_max_ = 0;
+    std::optional<time_point> away_since_; // no connection stood since then
+    bool probing_ = false;
 };
 
 } // namespace sidecar

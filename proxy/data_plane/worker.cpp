@@ -1,146 +1,154 @@
 #include "proxy/data_plane/worker.hpp"
 
+#include "proxy/data_plane/listener.hpp"
 #include "proxy/data_plane/session.hpp"
-#include "proxy/data_plane/worker_context.hpp"
+#include "proxy/data_plane/worker_state.hpp"
+
+#include <boost/asio/post.hpp>
 
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <utility>
 
 namespace sidecar {
 
 namespace {
-constexpr int accepts_in_a_row = 32;                   // then those connected have their turn
-constexpr std::chrono::milliseconds accept_pause{100}; // when the process is out of descriptors
-constexpr std::size_t refusing_max = 64;               // connections beyond the limit that are told so
+constexpr std::size_t refusing_max = 64;       // connections beyond the limit that are told so
+constexpr std::chrono::seconds heartbeat{1};   // how often a worker at rest turns
 } // namespace
 
-// Accepts, and owns the sessions.
-class worker::running final : private event_target {
+// Owns the listeners and the sessions.
+class worker::running {
 public:
-    running(shared& of_all, unsigned index, int listening_socket)
-        : context_(of_all, index),
-          listener_(listening_socket) {
-        context_.access_log = of_all.log.open_queue(of_all.current_settings.get()->values.log.buffer_bytes);
-        context_.loop.on_deadline = [this] { on_deadline(); };
-        if (!context_.loop.add_listener(listener_, *this)) throw std::bad_alloc();
+    running(shared& of_all, unsigned index, const std::vector<int>& listening_sockets)
+        : state_(of_all, index),
+          heartbeat_(state_.context) {
+        state_.access_log = of_all.log.open_queue(of_all.current_settings.get()->values.log.buffer_bytes);
+        for (const int each : listening_sockets)
+            listeners_.push_back(std::make_unique<listener>(
+                state_.context, each, [this](int descriptor, const sockaddr_storage& peer) { admit(descriptor, peer); }));
+        turn();
     }
 
     ~running() {
         while (first_) remove(first_);
-        close_listener();
+        reap();
     }
+    running(const running&) = delete;
+    running& operator=(const running&) = delete;
 
-    void run() {
-        context_.loop.run([this] { after_events(); });
-    }
+    void run() { state_.context.run(); }
 
-    void announce_drain() { context_.draining = true; }
+    void announce_drain() { state_.draining = true; }
 
     void end_accepting() {
+        state_.timers.update_now();
         // Who is in the queue already has connected; closing would reset them.
-        while (listener_ >= 0 && accept_one()) continue;
-        close_listener();
-        context_.draining = true;
-        context_.accepting = false;
+        for (const auto& each : listeners_) each->accept_all();
+        listeners_.clear();
+        state_.draining = true;
+        state_.accepting = false;
         for (auto* each = first_; each; each = each->next) each->end_if_idle();
-        context_.backend.close_idle();
-    }
-
-    worker_context context_;
-
-private:
-    void on_event(std::uint32_t) override {
-        for (int i = 0; i < accepts_in_a_row && accept_one(); ++i) continue;
-    }
-
-    // False: nobody is waiting, or no descriptor is left.
-    bool accept_one() {
-        sockaddr_storage peer{};
-        socklen_t length = sizeof peer;
-        const int descriptor =
-            ::accept4(listener_, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (descriptor >= 0) {
-            admit(descriptor, peer);
-            return true;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause_accepting();
-        return errno == ECONNABORTED || errno == EINTR;
+        state_.backend.close_idle();
+        stop_when_drained();
     }
 
     void admit(int descriptor, const sockaddr_storage& peer) {
-        const auto limit = context_.current_settings()->connections_max;
-        const auto open = context_.metrics.connections_open.get();
-        if (open >= limit) context_.metrics.connections_refused.add();
+        state_.timers.update_now();
+        const auto limit = state_.current_settings()->connections_max;
+        const auto open = state_.metrics.connections_open.get();
+        if (open >= limit) state_.metrics.connections_refused.add();
         if (open >= limit + refusing_max) {
             ::close(descriptor);
             return;
         }
-        auto* one = new session(context_, peer, open < limit ? session::admission::serve : session::admission::refuse);
+        auto* one = new session(state_, peer, open < limit ? session::admission::serve : session::admission::refuse,
+                                [this](session& ended) { has_ended(ended); });
         one->next = first_;
         if (first_) first_->previous = one;
         first_ = one;
         one->start(descriptor);
     }
 
-    // Level-triggered, the listener would wake the loop at once again.
-    void pause_accepting() {
-        context_.loop.remove_registered(listener_);
-        paused_until_ = context_.loop.now() + accept_pause;
-        context_.loop.call_at(*paused_until_);
+    worker_state state_;
+    std::atomic<time_point::rep> last_turn_{0};
+
+private:
+    void turn() {
+        last_turn_.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+        heartbeat_.expires_after(heartbeat);
+        heartbeat_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) turn();
+        });
     }
 
-    void on_deadline() {
-        context_.backend.expire();
-        if (!paused_until_) return;
-        if (context_.loop.now() < *paused_until_) return context_.loop.call_at(*paused_until_);
-        paused_until_.reset();
-        if (listener_ >= 0 && !context_.loop.add_listener(listener_, *this)) pause_accepting();
+    // Within the session's own coroutine: it is destroyed afterwards.
+    void has_ended(session& one) {
+        unlink(one);
+        one.next = std::exchange(ended_, &one);
+        if (!one.next) boost::asio::post(state_.context, [this] { reap(); });
     }
 
-    void after_events() {
-        for (auto* one : std::exchange(context_.ended_sessions, {})) remove(one);
-        if (listener_ < 0 && !first_) context_.loop.stop();
+    void reap() {
+        while (ended_) delete std::exchange(ended_, ended_->next);
+        stop_when_drained();
+    }
+
+    void stop_when_drained() {
+        if (!state_.accepting && !first_ && !ended_) state_.context.stop();
+    }
+
+    void unlink(session& one) noexcept {
+        if (one.previous) one.previous->next = one.next;
+        if (one.next) one.next->previous = one.previous;
+        if (first_ == &one) first_ = one.next;
+        one.previous = one.next = nullptr;
     }
 
     void remove(session* one) {
-        if (one->previous) one->previous->next = one->next;
-        if (one->next) one->next->previous = one->previous;
-        if (first_ == one) first_ = one->next;
+        unlink(*one);
         delete one;
     }
 
-    void close_listener() {
-        if (listener_ < 0) return;
-        context_.loop.remove(listener_);
-        ::close(std::exchange(listener_, -1));
-    }
-
-    int listener_;
+    boost::asio::steady_timer heartbeat_;
+    std::vector<std::unique_ptr<listener>> listeners_;
     session* first_ = nullptr;
-    std::optional<time_point> paused_until_;
+    session* ended_ = nullptr;
 };
 
-worker::worker(shared& of_all, unsigned index, int listening_socket)
-    : running_(std::make_unique<running>(of_all, index, listening_socket)) {}
+worker::worker(shared& of_all, unsigned index, const std::vector<int>& listening_sockets)
+    : running_(std::make_unique<running>(of_all, index, listening_sockets)) {}
 
 worker::~worker() = default;
 
 void worker::run() { running_->run(); }
 
 void worker::announce_drain() {
-    running_->context_.loop.post([this] { running_->announce_drain(); });
+    boost::asio::post(running_->state_.context, [this] { running_->announce_drain(); });
 }
 
 void worker::end_accepting() {
-    running_->context_.loop.post([this] { running_->end_accepting(); });
+    boost::asio::post(running_->state_.context, [this] { running_->end_accepting(); });
 }
 
 void worker::stop() {
-    running_->context_.loop.post([this] { running_->context_.loop.stop(); });
+    boost::asio::post(running_->state_.context, [this] { running_->state_.context.stop(); });
 }
 
-const worker_metrics& worker::metrics() const noexcept { return running_->context_.metrics; }
+const worker_metrics& worker::metrics() const noexcept { return running_->state_.metrics; }
+
+time_point worker::last_turn() const noexcept {
+    return time_point(time_point::duration(running_->last_turn_.load(std::memory_order_relaxed)));
+}
+
+void worker::adopt(int descriptor) { running_->admit(descriptor, {}); }
+
+std::size_t worker::poll() {
+    if (running_->state_.context.stopped()) running_->state_.context.restart();
+    return running_->state_.context.poll();
+}
+
+void worker::skip_time(std::chrono::milliseconds by) { running_->state_.timers.skip(by); }
 
 } // namespace sidecar

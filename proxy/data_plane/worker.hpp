@@ -1,18 +1,22 @@
-// One thread of the data plane: its event loop, its listener, its clients' connections and its own idle connections to
+// One thread of the data plane: its io_context, its listeners, its clients' connections and its own idle connections to
 // the backend. Workers share nothing that changes but what is in `shared`.
 #pragma once
 
 #include "proxy/shared.hpp"
 #include "sidecar/metrics.hpp"
+#include "sidecar/readiness.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace sidecar {
 
 class worker {
 public:
-    // Takes the listening socket over (non-blocking, SO_REUSEPORT).
-    worker(shared&, unsigned index, int listening_socket);
+    // Takes the listening sockets over (non-blocking; SO_REUSEPORT where others listen, too).
+    worker(shared&, unsigned index, const std::vector<int>& listening_sockets);
     ~worker();
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
@@ -20,13 +24,21 @@ public:
     // Serves on the calling thread until stopped, or until drained: accepting has ended and no connection is left.
     void run();
 
-    // Any thread, thereafter without effect. A drain goes: announce_drain (answers say `Connection: close`; accepting
-    // goes on), end_accepting (closes the listener and idle connections), and in the end stop.
+    // Any thread, thereafter without effect. A drain goes: announce_drain (responses say `Connection: close`; accepting
+    // goes on), end_accepting (closes the listeners and idle connections), and in the end stop.
     void announce_drain();
     void end_accepting();
     void stop();
 
     const worker_metrics& metrics() const noexcept;
+    // Any thread. When its loop last turned; it does so each second at least, unless it hangs.
+    time_point last_turn() const noexcept;
+
+    // In place of run(), on the calling thread: serves this connected stream socket as if it had been accepted; does
+    // what can be done now, without waiting, and says how much; lets the worker's clock jump. For tests.
+    void adopt(int descriptor);
+    std::size_t poll();
+    void skip_time(std::chrono::milliseconds);
 
 private:
     class running;

@@ -1,0 +1,83 @@
+#include "proxy/data_plane/attempt.hpp"
+
+#include "proxy/data_plane/download.hpp"
+#include "proxy/data_plane/upload.hpp"
+
+#include <utility>
+
+namespace sidecar {
+
+attempt::attempt(request_context& of, upstream_lease on, const request_changes& changes, std::string_view body_start)
+    : request(of),
+      backend(std::move(on)),
+      head(of.worker.buffers),
+      received(of.worker.buffers) {
+    write_request_head(of.head, changes, head);
+    unsent = {head.data(), body_start};
+}
+
+task<> attempt::run() {
+    auto& r = request;
+    const auto on = r.downstream().on_half_close == half_close::abort ? stream::tie_on::end : stream::tie_on::reset;
+    backend->link.write_some(unsent); // what is left, and what went wrong, is the upload's
+    download down(r, *this);
+    if (unsent.empty() && r.body.done()) {
+        upload_complete();
+        r.client.tie(backend->link, on);
+        if (r.client.is_gone() || (on == stream::tie_on::end && r.client.end_seen()))
+            fail(failure_reason::client_gone);
+        else
+            co_await down.run();
+    } else {
+        r.client.tie(backend->link, stream::tie_on::reset);
+        auto upward = sidecar::upload(*this);
+        auto downward = down.run();
+        join both(upward, downward);
+        co_await both;
+    }
+    r.client.untie();
+    if (backend) backend->link.untie();
+}
+
+void attempt::fail(failure_reason why, const char* what) noexcept {
+    if (failed()) return;
+    if (is_response_complete) return abandon_upload(); // the client has all that it will get
+    failure = why;
+    detail = what;
+    request.client.cancel_waits();
+    backend->link.cancel_waits();
+}
+
+void attempt::upload_complete() noexcept {
+    upload_ = upload_state::complete;
+    request.record.sent_at = request.now();
+    expect_response();
+}
+
+// The backend takes no more of it, or the client has no more to give. The response may be here, or come, all the same.
+void attempt::abandon_upload() noexcept {
+    upload_ = upload_state::abandoned;
+    expect_response();
+}
+
+// Its silence counts from the request's end.
+void attempt::expect_response() noexcept {
+    if (!awaiting_head) return;
+    response_due = request.now() + request.upstream().response_timeout;
+    backend->link.reader().change_deadline(response_due);
+}
+
+void attempt::response_complete() noexcept {
+    is_response_complete = true;
+    if (upload_ != upload_state::under_way) return;
+    // The rest of the request still goes up, unless nobody wants it.
+    if (stop_upload_at_end || backend->link.end_seen() || backend->link.is_gone()) {
+        upload_ = upload_state::abandoned;
+        request.client.cancel_waits();
+        backend->link.cancel_waits();
+    } else {
+        backend->link.tie(request.client, stream::tie_on::end);
+    }
+}
+
+} // namespace sidecar

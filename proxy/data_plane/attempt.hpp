@@ -1,0 +1,67 @@
+// One try to have the backend respond: its connection, the request on its way up, the response on its way down. Trying
+// again makes another. One thread.
+#pragma once
+
+#include "proxy/data_plane/buffer.hpp"
+#include "proxy/data_plane/edit_head.hpp"
+#include "proxy/data_plane/request_context.hpp"
+#include "proxy/data_plane/task.hpp"
+#include "proxy/data_plane/upstream.hpp"
+#include "sidecar/metrics.hpp"
+
+#include <string_view>
+
+namespace sidecar {
+
+class attempt {
+public:
+    // `body_start`: the body's bytes that came with the head; they and what `changes` views stay until run() is over.
+    attempt(request_context&, upstream_lease, const request_changes& changes, std::string_view body_start);
+    attempt(const attempt&) = delete;
+    attempt& operator=(const attempt&) = delete;
+
+    // Sends the request and relays the response, both at the same time if a body is left to be sent. Afterwards:
+    // `failure`, or `switched` (101: all that follows is a tunnel's), or a response that has gone out whole.
+    task<> run();
+
+    request_context& request;
+    upstream_lease backend;
+    failure_reason failure = failure_reason::none;
+    const char* detail = "";
+    bool switched = false;
+    bool response_begun = false; // some of the final response has gone to the client: no other can
+    bool reusable = false;       // the connection, after a request that went up whole
+    persistence client_persistence = persistence::keep_alive;
+
+    bool request_complete() const noexcept { return upload_ == upload_state::complete; }
+    bool would_look_whole() const noexcept { return ends_by_close; }
+    std::string_view behind_the_head() const noexcept { return received.data(); } // after `switched`
+
+    // For the two directions alone: what they tell each other.
+    enum class upload_state : std::uint8_t { under_way, complete, abandoned };
+
+    // The first failure counts. Whoever waits on either connection goes on, and finds `over()`.
+    void fail(failure_reason, const char* what = "") noexcept;
+    bool over() const noexcept { return failure != failure_reason::none || upload_ == upload_state::abandoned; }
+    bool failed() const noexcept { return failure != failure_reason::none; }
+    void upload_complete() noexcept;
+    void abandon_upload() noexcept;
+    void response_complete() noexcept;
+    upload_state upload() const noexcept { return upload_; }
+
+    buffer head;                                      // the request's, as it goes up
+    outgoing unsent;                                  // of head and body
+    buffer received;                                  // from the backend, not yet looked at
+    time_point response_due = time_point::max();      // the response's next bytes; counts from the request's end
+    bool awaiting_head = true;                        // the final response's
+    bool stop_upload_at_end = false;                  // the client waits for a 100 that will not come
+    bool ends_by_close = false;                       // what the client gets has no end of its own
+    bool is_response_complete = false;
+
+private:
+    void expect_response() noexcept;
+
+    upload_state upload_ = upload_state::under_way;
+};
+
+} // namespace sidecar

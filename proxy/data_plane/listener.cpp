@@ -1,0 +1,50 @@
+#include "proxy/data_plane/listener.hpp"
+
+#include <cerrno>
+#include <utility>
+
+namespace sidecar {
+
+namespace {
+constexpr int accepts_in_a_row = 32;                   // then those connected have their turn
+constexpr std::chrono::milliseconds accept_pause{100}; // when the process is out of descriptors
+} // namespace
+
+listener::listener(boost::asio::io_context& context, int listening_socket, accepted to)
+    : socket_(context, listening_socket),
+      pause_(context),
+      accepted_(std::move(to)) {
+    wait();
+}
+
+void listener::wait() {
+    socket_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+        if (error) return;
+        for (int i = 0; i < accepts_in_a_row && accept_one(); ++i) continue;
+        if (!std::exchange(paused_, false)) return wait();
+        pause_.expires_after(accept_pause);
+        pause_.async_wait([this](const boost::system::error_code& ended) {
+            if (!ended) wait();
+        });
+    });
+}
+
+void listener::accept_all() {
+    while (accept_one()) continue;
+}
+
+// False: nobody is waiting, or no descriptor is left.
+bool listener::accept_one() {
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    const int descriptor = ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
+                                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+        accepted_(descriptor, peer);
+        return true;
+    }
+    paused_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    return errno == ECONNABORTED || errno == EINTR;
+}
+
+} // namespace sidecar

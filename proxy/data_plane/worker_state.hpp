@@ -1,0 +1,64 @@
+// What a worker's sessions and exchanges work with: the worker's own things and its view of what is shared. One thread.
+#pragma once
+
+#include "proxy/data_plane/buffer.hpp"
+#include "proxy/data_plane/readiness_set.hpp"
+#include "proxy/data_plane/timer_queue.hpp"
+#include "proxy/data_plane/upstream.hpp"
+#include "proxy/shared.hpp"
+#include "sidecar/metrics.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace sidecar {
+
+class session;
+
+class worker_state {
+public:
+    worker_state(shared&, unsigned index);
+    worker_state(const worker_state&) = delete;
+    worker_state& operator=(const worker_state&) = delete;
+
+    // One configuration and one snapshot that belong together, to be taken when a request's head is whole. The
+    // configuration is held from there to the request's end; its reference count is this worker's own.
+    struct present {
+        const std::shared_ptr<const settings>& config;
+        const readiness& known; // until the next call; says nothing if it was made for another configuration
+    };
+    present current();
+    const std::shared_ptr<const settings>& current_settings();
+
+    std::string_view http_date(); // IMF-fixdate, made once a second
+    std::string_view log_time();  // 2026-01-01T00:00:00.000Z, made once a millisecond
+    std::string new_request_id(); // a random UUID
+
+    boost::asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
+    worker_metrics metrics;
+    timer_queue timers{context};
+    readiness_set sockets{context, timers};
+    buffer_pool buffers;
+    upstream backend{context, sockets, timers, metrics};
+    shared& common;
+    std::shared_ptr<log::queue> access_log;
+    std::size_t held_bytes = 0;     // of responses that are collected, all together
+    std::uint64_t overhead_turn = 0; // its own time is measured of one request in `overhead_sample`
+    bool draining = false;          // responses say so
+    bool accepting = true;          // false: what comes late is not waited for long
+
+private:
+    latest_reader<settings> settings_;
+    latest_reader<readiness> readiness_;
+    std::shared_ptr<const settings> own_settings_;
+    std::string http_date_;
+    std::int64_t http_date_second_ = -1;
+    std::string log_time_;
+    std::int64_t log_time_ms_ = -1;
+    std::uint64_t random_;
+};
+
+} // namespace sidecar
