@@ -41,20 +41,6 @@ void add_seconds(std::string& line, std::string_view name, std::chrono::nanoseco
     line.append(fraction, 7);
 }
 
-std::string_view word(action_kind kind) noexcept {
-    switch (kind) {
-    case action_kind::forward:
-        return "forward";
-    case action_kind::augment:
-        return "augment";
-    case action_kind::reply:
-        return "reply";
-    case action_kind::error:
-        return "error";
-    }
-    return "";
-}
-
 // traceparent: version "-" trace-id "-" parent-id "-" flags (W3C Trace Context).
 std::string_view trace_id(std::string_view traceparent) noexcept {
     return traceparent.size() >= 55 && traceparent[2] == '-' && traceparent[35] == '-' ? traceparent.substr(3, 32)
@@ -74,9 +60,9 @@ void exchange::note_end() {
     row.duration.observe(took);
     metrics.reasons[static_cast<std::size_t>(decision_.reason)].add();
     if (was_spliced_)
-        metrics.unspliced.back().add();
+        metrics.augmented.add();
     else if (unspliced_)
-        metrics.unspliced[static_cast<std::size_t>(*unspliced_)].add();
+        metrics.not_augmented[*unspliced_].add();
     if (sent_at_ != time_point{} && answered_at_ >= sent_at_)
         metrics.upstream_response.observe(answered_at_ - sent_at_);
     if (context_.access_log && settings_->values.log.access) log_access(took);
@@ -90,7 +76,7 @@ void exchange::log_access(std::chrono::nanoseconds took) {
     add_text(line, R"(,"method":)", request.method);
     add_text(line, R"(,"target":)", request.target.substr(0, request.target.find('?')));
     add_number(line, R"(,"status":)", static_cast<std::uint64_t>(status_));
-    add_word(line, R"(,"action":)", word(kind_));
+    add_word(line, R"(,"action":)", to_string(kind_));
     if (kind_ != action_kind::error) add_word(line, R"(,"reason":)", to_string(decision_.reason));
     if (decision_.rule != decision::no_rule)
         add_text(line, R"(,"rule":)", settings_->values.rules.rules[decision_.rule].name);

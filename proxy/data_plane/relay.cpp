@@ -83,13 +83,9 @@ std::optional<io_result> exchange::pass_unseen(connection& from, body_reader& bo
     if (body.payload_ahead() < worth_a_pipe || settings_->pipes_max == 0) return std::nullopt;
     if (!from.may_splice() || !context_.pipes.allowed()) return std::nullopt;
     const auto passed = to.pass_from(from, body.payload_ahead(), settings_->pipes_max);
-    if (!passed) {
-        context_.metrics.pipes_used_up.add();
-        return std::nullopt;
-    }
+    if (!passed) return std::nullopt;
     if (passed->status == io::again && from.may_read()) return std::nullopt; // the end, it seems: read() knows
     body.skip(passed->bytes);
-    context_.metrics.bytes_spliced.add(passed->bytes);
     unused.release();
     return passed;
 }
