@@ -2,10 +2,12 @@
 
 namespace sidecar {
 
-bool readiness_board::learn(const learned_entry& entry, std::size_t entries_max, time_point now) {
+bool readiness_board::learn(const learned_entry& entry, std::uint64_t schema_fingerprint, std::size_t entries_max,
+                            time_point now) {
     std::size_t dropped = 0;
     {
         std::lock_guard lock(mutex_);
+        if (schema_fingerprint != current_.schema_fingerprint) return true;
         static const learned nothing;
         const learned& before = current_.recent ? *current_.recent : nothing;
         const auto asked_at = current_.document ? std::optional(current_.asked_at) : std::nullopt;
@@ -32,6 +34,7 @@ void readiness_board::configure(const schema& needs, std::chrono::milliseconds m
         schema_ = needs;
         current_.document = nullptr;
         current_.recent = nullptr;
+        current_.schema_fingerprint = needs.fingerprint();
     }
     current_.max_age = max_age;
     current_.unlisted_means = unlisted_means;

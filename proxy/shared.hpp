@@ -22,6 +22,7 @@ struct socket_address {
     sockaddr_storage storage{};
     socklen_t length = 0;
 };
+bool operator==(const socket_address&, const socket_address&);
 
 // One configuration, made ready for use. Each request sees one of these from its head to its end.
 struct settings {
@@ -31,7 +32,10 @@ struct settings {
     std::size_t connections_max = 0;                // per worker, resolved from `auto`
     std::size_t upstream_connections_max = 0;       // per worker
     std::size_t upstream_idle_max = 0;              // per worker
-    std::size_t pipes_max = 0;                      // per worker
+    std::size_t upstream_pending_max = 0;           // per worker
+    std::size_t augment_held_max = 0;               // per worker
+    std::string upstream_authority;                 // of the backend, where a request names none
+    std::uint64_t schema_fingerprint = 0;           // of rules.needs()
 };
 
 // Where workers put what passing answers teach, and the poll puts documents. One readiness is published for all.
@@ -40,8 +44,9 @@ public:
     // `on_learned` is called, on the worker's thread, after each lesson is published: it must only post.
     explicit readiness_board(std::function<void()> on_learned = {}) : on_learned_(std::move(on_learned)) {}
 
-    // A worker, before it passes on the end of the answer. False: no room (learn_entries_max), it was the oldest's.
-    bool learn(const learned_entry&, std::size_t entries_max, time_point now);
+    // A worker, before it relays the end of the response. False: no room (learn_entries_max), it was the oldest's.
+    // What was learned by another schema than the present one says nothing, and is dropped.
+    bool learn(const learned_entry&, std::uint64_t schema_fingerprint, std::size_t entries_max, time_point now);
 
     // The control thread: a good poll's document, or the old one renewed by a 304 (document null).
     void publish(std::shared_ptr<const status_document> document, time_point asked_at, time_point answered_at);

@@ -117,4 +117,18 @@ std::optional<time_point> readiness::oldest_not_ready_since(time_point now) cons
     return oldest;
 }
 
+// FNV-1a over all names, each with its end.
+std::uint64_t schema::fingerprint() const noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    const auto add = [&hash](std::string_view name, unsigned char end) {
+        for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+        hash = (hash ^ end) * 0x100000001b3;
+    };
+    for (const auto& each : collections) {
+        add(each.name, 1);
+        for (const auto& member : each.members) add(member, 2);
+    }
+    return hash;
+}
+
 } // namespace sidecar

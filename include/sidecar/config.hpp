@@ -181,7 +181,6 @@ struct drain_config {
 struct config {
     listen_config listen;
     unsigned workers = 0;        // 0: auto, from the CPU quota of the cgroup
-    std::size_t pipes_max = 128; // no key any more: it goes with the data plane that splices
     downstream_config downstream;
     upstream_config upstream;
     status_config status;

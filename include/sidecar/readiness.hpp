@@ -34,6 +34,8 @@ struct schema {
     std::vector<collection> collections;
 
     std::optional<std::size_t> collection_of(std::string_view name) const noexcept;
+    // Tells schemas apart: places in one mean nothing in another.
+    std::uint64_t fingerprint() const noexcept;
     friend bool operator==(const schema&, const schema&) = default;
 };
 bool operator==(const schema::collection&, const schema::collection&);
@@ -151,6 +153,7 @@ struct readiness {
     time_point answered_at{};                        // when its response was read: its age counts from here
     std::chrono::milliseconds max_age{30'000};
     unlisted unlisted_means = unlisted::ready;
+    std::uint64_t schema_fingerprint = 0; // of the schema whose places all this is by
 
     bool fresh(time_point now) const noexcept { return document && now - answered_at <= max_age; }
 

@@ -13,14 +13,13 @@
 namespace sidecar {
 namespace {
 
-// Signals are the control thread's: a worker's epoll_wait need not be interrupted by them. SIGPIPE is for nobody:
-// splice(2) raises it, as it has no MSG_NOSIGNAL.
+// Signals are the control thread's: a worker's epoll_wait need not be interrupted by them.
 class signals_blocked {
 public:
     signals_blocked() {
         sigset_t block;
         ::sigemptyset(&block);
-        for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::sigaddset(&block, each);
+        for (const int each : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&block, each);
         ::pthread_sigmask(SIG_BLOCK, &block, &before_);
     }
     ~signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -37,7 +36,7 @@ crew::crew(boost::asio::io_context& home, shared& common, listeners& sockets, un
            std::function<void(std::exception_ptr)> all_ended)
     : home_(home),
       all_ended_(std::move(all_ended)) {
-    for (unsigned i = 0; i < workers; ++i) workers_.push_back(std::make_unique<worker>(common, i, sockets.take(i)));
+    for (unsigned i = 0; i < workers; ++i) workers_.push_back(std::make_unique<worker>(common, i, std::vector{sockets.take(i)}));
 }
 
 crew::~crew() {

@@ -19,7 +19,6 @@ std::vector<socket_address> literal_address(const endpoint&);
 std::vector<socket_address> look_up_now(const endpoint&);
 
 std::string to_string(const socket_address&); // 127.0.0.1:80, [::1]:80, unix:/run/dds/puma.sock
-bool operator==(const socket_address&, const socket_address&);
 bool is_loopback(const socket_address&); // or a Unix socket: this machine in any case
 
 class name_lookup {

@@ -83,7 +83,7 @@ public:
     }
 
     void handle_signals() {
-        ::signal(SIGPIPE, SIG_IGN); // splice(2) has no MSG_NOSIGNAL
+        ::signal(SIGPIPE, SIG_IGN); // of libraries that write to a socket
         signals_.emplace(io_, SIGTERM, SIGINT, SIGHUP);
         await_signal();
     }

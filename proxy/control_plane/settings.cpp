@@ -19,17 +19,9 @@ constexpr std::size_t connections_auto_max = 100'000;
 
 std::size_t share_of(std::size_t total, unsigned workers) { return (total + workers - 1) / workers; }
 
-// Pipes are a saving, not a need: they give way where descriptors are few. Each takes two.
-std::size_t pipes_within(std::size_t descriptors, const config& values) {
-    const auto taken = descriptors_kept_back + descriptors_wanted(values);
-    const auto left = descriptors > taken ? descriptors - taken : 0;
-    return std::min({values.pipes_max, descriptors / 16, left / 2});
-}
-
 // A client and the connection to the backend that it may need: two descriptors.
-std::size_t connections_auto(std::size_t descriptors, std::size_t pipes) {
-    const auto kept_back = descriptors_kept_back + 2 * pipes;
-    const auto usable = descriptors > kept_back ? descriptors - kept_back : 0;
+std::size_t connections_auto(std::size_t descriptors) {
+    const auto usable = descriptors > descriptors_kept_back ? descriptors - descriptors_kept_back : 0;
     return std::clamp<std::size_t>(usable / 2, 16, connections_auto_max);
 }
 
@@ -62,15 +54,23 @@ std::string hidden_path(const config& values, const circumstances& now) {
     return url->path;
 }
 
+// As a Host field has it (RFC 9110 7.2); a Unix socket has none of its own.
+std::string authority_of(const endpoint& backend) {
+    if (!backend.path.empty()) return "localhost";
+    const bool is_v6 = backend.host.find(':') != std::string::npos;
+    const auto host = is_v6 ? "[" + backend.host + "]" : backend.host;
+    return backend.port == 80 ? host : host + ":" + std::to_string(backend.port);
+}
+
 } // namespace
 
 std::shared_ptr<const settings> make_settings(const config& values, circumstances now) {
-    const auto pipes = pipes_within(now.descriptors, values);
     const auto clients = values.downstream.connections_max != 0 ? values.downstream.connections_max
-                                                                : connections_auto(now.descriptors, pipes);
+                                                                : connections_auto(now.descriptors);
     const auto upstream = values.upstream.connections_max != 0 ? values.upstream.connections_max : clients;
     const auto workers = std::max(1U, now.workers);
     rule_table rules(values.rules, hidden_path(values, now));
+    const auto fingerprint = rules.needs().fingerprint();
     return std::make_shared<const settings>(settings{
         .values = values,
         .rules = std::move(rules),
@@ -78,7 +78,10 @@ std::shared_ptr<const settings> make_settings(const config& values, circumstance
         .connections_max = share_of(clients, workers),
         .upstream_connections_max = share_of(upstream, workers),
         .upstream_idle_max = share_of(values.upstream.idle_connections_max, workers),
-        .pipes_max = share_of(pipes, workers),
+        .upstream_pending_max = share_of(values.upstream.pending_max, workers),
+        .augment_held_max = share_of(values.rules.augment_held_max, workers),
+        .upstream_authority = authority_of(values.upstream.address),
+        .schema_fingerprint = fingerprint,
     });
 }
 

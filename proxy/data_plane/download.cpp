@@ -239,7 +239,6 @@ void download::bad_body() noexcept {
 
 // Writes `next` and what is left of the body: as it comes, and no more than the client takes.
 task<> download::relay(outgoing next) {
-    auto& r = request_;
     auto& in = attempt_.received;
     for (int reads = 1;; ++reads) {
         std::size_t taken = 0;
@@ -297,7 +296,7 @@ void download::learn() {
     const auto rule = std::get<forward>(r.decided.action).learn->rule;
     const auto now = std::chrono::steady_clock::now(); // a poll sent this very moment must count as earlier
     const auto lesson = r.config->rules.lesson(rule, *id, now);
-    const bool all_kept = r.worker.common.board.learn(lesson, r.config->schema_version, rules.learn_entries_max, now);
+    const bool all_kept = r.worker.common.board.learn(lesson, r.config->schema_fingerprint, rules.learn_entries_max, now);
     if (!all_kept) hit[limit::learn_entries].add();
     r.worker.metrics.learned.add();
     r.decided.id = id;

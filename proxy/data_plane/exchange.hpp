@@ -1,6 +1,7 @@
 // One request and its response, from the head's first byte to the response's last: decide, then move bytes. One thread.
 #pragma once
 
+#include "proxy/data_plane/edit_head.hpp"
 #include "proxy/data_plane/request_context.hpp"
 #include "proxy/data_plane/task.hpp"
 #include "sidecar/action.hpp"

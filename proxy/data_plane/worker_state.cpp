@@ -43,7 +43,7 @@ worker_state::present worker_state::current() {
     static const readiness nothing;
     const auto& config = current_settings();
     const auto& known = *readiness_.get();
-    return {config, known.schema_version == config->schema_version ? known : nothing};
+    return {config, known.schema_fingerprint == config->schema_fingerprint ? known : nothing};
 }
 
 std::string_view worker_state::http_date() {
