@@ -1,8 +1,19 @@
 #include "sidecar/readiness.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace sidecar {
+namespace {
+
+// Seconds are enough for people, and fit where padding would be.
+std::uint32_t seconds_of(time_point at) noexcept {
+    return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count());
+}
+
+time_point time_of(std::uint32_t seconds) noexcept { return time_point(std::chrono::seconds(seconds)); }
+
+} // namespace
 
 bool operator==(const schema::collection& a, const schema::collection& b) {
     return a.name == b.name && a.members == b.members;
@@ -40,9 +51,8 @@ state readiness::look_up(std::size_t collection, std::size_t member, const uuid&
         // Two rules may each have taught other members of the same resource, so not just its newest entry.
         for (auto e = recent->entries.rbegin(); e != recent->entries.rend(); ++e) {
             if (e->id != id || e->collection != collection) continue;
-            const bool overtaken = document && e->at < asked_at;
             const auto taught = e->members.get(member);
-            if (taught != state::unknown && !overtaken && now - e->at <= max_age) return taught;
+            if (taught != state::unknown && counts(*e, now)) return taught;
         }
     }
     if (!fresh(now)) return state::unknown;
@@ -51,6 +61,60 @@ state readiness::look_up(std::size_t collection, std::size_t member, const uuid&
     const auto* listed = document->collections[collection].find(id);
     const auto said = listed ? listed->get(member) : state::unknown;
     return said == state::unknown ? otherwise : said;
+}
+
+void status_document::note_first_seen(const readiness& before, time_point now) {
+    static const resource_table nothing;
+    for (std::size_t i = 0; i < collections.size(); ++i) {
+        const bool known = before.document && i < before.document->collections.size();
+        collections[i].note_first_seen(known ? before.document->collections[i] : nothing, seconds_of(now));
+    }
+    if (!before.recent) return;
+    for (const auto& lesson : before.recent->entries)
+        if (lesson.collection < collections.size())
+            collections[lesson.collection].note_seen_earlier(lesson.id, seconds_of(lesson.at));
+}
+
+std::vector<not_ready_entry> readiness::oldest_not_ready(std::size_t limit, time_point now) const {
+    std::vector<not_ready_entry> found;
+    if (recent)
+        for (const auto& e : recent->entries)
+            if (e.members.any_not_ready() && counts(e, now))
+                found.push_back({e.collection, e.id, e.members, e.at, true});
+    if (fresh(now))
+        for (std::size_t i = 0; i < document->collections.size(); ++i)
+            for (const auto& e : document->collections[i].oldest_not_ready(limit))
+                found.push_back({i, e.id, e.members, time_of(e.since), false});
+
+    // Each resource once, with its earliest time; what was learned of it comes first and has the say.
+    const auto place = [](const not_ready_entry& e) { return std::tie(e.collection, e.id); };
+    std::stable_sort(found.begin(), found.end(), [&](auto& a, auto& b) { return place(a) < place(b); });
+    std::vector<not_ready_entry> distinct;
+    for (const auto& e : found) {
+        if (distinct.empty() || place(distinct.back()) != place(e)) {
+            distinct.push_back(e);
+            continue;
+        }
+        distinct.back().since = std::min(distinct.back().since, e.since);
+        for (std::size_t member = 0; member < schema::members_max; ++member)
+            if (distinct.back().members.get(member) == state::unknown)
+                distinct.back().members.set(member, e.members.get(member));
+    }
+    std::stable_sort(distinct.begin(), distinct.end(), [](auto& a, auto& b) { return a.since < b.since; });
+    if (distinct.size() > limit) distinct.resize(limit);
+    return distinct;
+}
+
+std::optional<time_point> readiness::oldest_not_ready_since(time_point now) const noexcept {
+    std::optional<time_point> oldest;
+    const auto take = [&oldest](time_point since) { oldest = oldest ? std::min(*oldest, since) : since; };
+    if (recent)
+        for (const auto& e : recent->entries)
+            if (e.members.any_not_ready() && counts(e, now)) take(e.at);
+    if (fresh(now))
+        for (const auto& table : document->collections)
+            if (const auto since = table.oldest_since()) take(time_of(*since));
+    return oldest;
 }
 
 } // namespace sidecar

@@ -1,5 +1,7 @@
 #include "sidecar/readiness.hpp"
 
+#include <algorithm>
+
 namespace sidecar {
 namespace {
 
@@ -65,6 +67,46 @@ std::vector<resource_table::entry> resource_table::not_ready(std::size_t limit) 
         if (e.members.any_not_ready()) found.push_back(e);
     }
     return found;
+}
+
+std::vector<resource_table::entry> resource_table::oldest_not_ready(std::size_t limit) const {
+    const auto is_older = [](const entry& a, const entry& b) { return a.since < b.since; };
+    std::vector<entry> oldest; // a heap, the youngest first
+    if (limit == 0) return oldest;
+    for (const auto& e : slots_) {
+        if (!e.members.any_not_ready()) continue;
+        if (oldest.size() == limit) {
+            if (!is_older(e, oldest.front())) continue;
+            std::pop_heap(oldest.begin(), oldest.end(), is_older);
+            oldest.pop_back();
+        }
+        oldest.push_back(e);
+        std::push_heap(oldest.begin(), oldest.end(), is_older);
+    }
+    return oldest;
+}
+
+// Both tables are in the order of the hash, so that going through one goes through the other: no cache is missed.
+void resource_table::note_first_seen(const resource_table& before, std::uint32_t now) {
+    for (auto& e : slots_) {
+        if (!e.members.any_not_ready()) continue;
+        e.since = now;
+        if (!before.slots_.empty()) {
+            const auto at = before.slot_of(e.id);
+            if (before.tags_[at] != free_slot && before.slots_[at].members.any_not_ready())
+                e.since = before.slots_[at].since;
+        }
+        oldest_since_ = std::min(e.since, oldest_since_.value_or(e.since));
+    }
+}
+
+void resource_table::note_seen_earlier(const uuid& id, std::uint32_t since) noexcept {
+    if (slots_.empty()) return;
+    const auto at = slot_of(id);
+    auto& e = slots_[at];
+    if (tags_[at] == free_slot || !e.members.any_not_ready() || e.since <= since) return;
+    e.since = since;
+    oldest_since_ = std::min(since, oldest_since_.value_or(since));
 }
 
 } // namespace sidecar

@@ -61,10 +61,11 @@ class Pod:
         for volume in self.spec.get("volumes", []):
             self.make_volume(volume)
         for container in self.spec.get("initContainers", []):
-            if container.get("restartPolicy") != "Always":
-                raise Failed(f"{container['name']}: only native sidecars are known here")
             self.run(container)
-            self.await_startup(container)
+            if container.get("restartPolicy") == "Always":
+                self.await_startup(container)
+            elif code := podman("wait", self.full_name(container)) != "0":
+                raise Failed(f"{container['name']} ended with {code}; its log:\n{self.log(container['name'])}")
         for container in self.spec["containers"]:
             self.run(container)
         for container in self.spec["containers"]:
@@ -97,7 +98,7 @@ class Pod:
 
         for each in [self.in_thread(end, c) for c in self.spec["containers"]]:
             each.join()
-        for container in reversed(self.spec.get("initContainers", [])):
+        for container in reversed(self.sidecars()):
             end(container)
         self.ending.set()
         self.note("gone")
@@ -108,8 +109,13 @@ class Pod:
 
     # --- containers -----------------------------------------------------------------------------------------------
 
+    def sidecars(self):
+        """The native ones."""
+        return [c for c in self.spec.get("initContainers", []) if c.get("restartPolicy") == "Always"]
+
     def all(self):
-        return self.spec.get("initContainers", []) + self.spec["containers"]
+        """Those that live as long as the pod."""
+        return self.sidecars() + self.spec["containers"]
 
     def full_name(self, container):
         return f"{self.name}-{container['name']}"
@@ -117,6 +123,8 @@ class Pod:
     def run(self, container):
         policy = self.spec.get("securityContext", {}) | container.get("securityContext", {})
         options = ["--pod", self.name, "--name", self.full_name(container), "--log-driver", "k8s-file"]
+        if group := policy.get("fsGroup"):
+            options += ["--group-add", str(group)]
         if "runAsUser" in policy:
             options += ["--user", f"{policy['runAsUser']}:{policy.get('runAsGroup', 0)}"]
         elif policy.get("runAsNonRoot"):
@@ -151,11 +159,20 @@ class Pod:
         reference = variable["valueFrom"]["secretKeyRef"]
         return self.secrets[reference["name"]][reference["key"]]
 
+    @staticmethod
+    def port_of(container, port):
+        """A probe may name one of its container's ports."""
+        named = {p.get("name"): p["containerPort"] for p in container.get("ports", [])}
+        return named.get(port, port)
+
     def run_pre_stop(self, container):
         hook = container.get("lifecycle", {}).get("preStop")
         if not hook:
             return
-        podman("exec", self.full_name(container), *hook["exec"]["command"], check=False)
+        if "sleep" in hook:
+            time.sleep(hook["sleep"]["seconds"])
+        else:
+            podman("exec", self.full_name(container), *hook["exec"]["command"], check=False)
         self.note("preStop done", container["name"])
 
     def await_end(self, container):
@@ -195,7 +212,9 @@ class Pod:
         elif "secret" in volume:
             self.write_files(directory, self.secrets[volume["secret"]["secretName"]])
         else:
-            directory.chmod(0o777)
+            if group := self.spec.get("securityContext", {}).get("fsGroup"):
+                shutil.chown(directory, group=group)
+            directory.chmod(0o2777 if group else 0o777)
 
     def write_config(self, volume, files):
         """A changed ConfigMap arrives."""
@@ -231,18 +250,18 @@ class Pod:
         head, _, body = answer.partition("\r\n\r\n")
         return int(status or 0), head, body
 
-    def probe(self, probe):
+    def probe(self, container, probe):
         request = probe["httpGet"]
         options = ["-A", "kube-probe/1.33", "-m", str(probe.get("timeoutSeconds", 1))]
         for each in request.get("httpHeaders", []):
             options += ["-H", f"{each['name']}: {each['value']}"]
-        status, _, _ = self.get(f"http://{POD_ADDRESS}:{request['port']}{request['path']}", *options)
+        status, _, _ = self.get(f"http://{POD_ADDRESS}:{self.port_of(container, request['port'])}{request['path']}", *options)
         return 200 <= status < 400
 
     def await_startup(self, container):
         if probe := container.get("startupProbe"):
             for _ in range(probe.get("failureThreshold", 3)):
-                if self.probe(probe):
+                if self.probe(container, probe):
                     break
                 time.sleep(probe.get("periodSeconds", 10))
             else:
@@ -256,7 +275,7 @@ class Pod:
     def watch(self, container, kind):
         probe, name, failures = container[kind], container["name"], 0
         while not self.ending.is_set():
-            good = self.probe(probe)
+            good = self.probe(container, probe)
             failures = 0 if good else failures + 1
             if kind == "readinessProbe":
                 if self.ready.get(name) != good:

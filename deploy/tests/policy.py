@@ -1,20 +1,12 @@
-#!/usr/bin/env python3
-"""What the schemas can't know of a rendered overlay: do its parts agree, and is it as safe as it means to be?
-
-  policy.py RENDERED_MANIFEST
-"""
-
-import pathlib
-import sys
+"""What the schemas can't know of a rendered overlay: do its parts agree, and is it as safe as it means to be?"""
 
 import yaml
 
 
-def main(manifest):
-    documents = [d for d in yaml.safe_load_all(pathlib.Path(manifest).read_text()) if d]
-    complaints = list(lifecycle(documents)) + list(confinement(documents)) + list(network(documents))
-    print(*complaints, f"{len(complaints)} complaints", sep="\n")
-    sys.exit(bool(complaints))
+def complaints(documents):
+    yield from lifecycle(documents)
+    yield from confinement(documents)
+    yield from network(documents)
 
 
 def of_kind(documents, kind):
@@ -30,26 +22,39 @@ def containers_of(documents):
     return {c["name"]: c for c in spec.get("initContainers", []) + spec["containers"]}
 
 
+def api_of(documents):
+    return pod_of(documents)["spec"]["containers"][0]
+
+
+def config_of(documents):
+    config_map = next(d for d in of_kind(documents, "ConfigMap") if d["metadata"]["name"] == "sidecar")
+    return yaml.safe_load(config_map["data"]["sidecar.yaml"])
+
+
 def seconds(text):
     return int(text.removesuffix("s"))
 
 
 def lifecycle(documents):
-    config_map = next(d for d in of_kind(documents, "ConfigMap") if d["metadata"]["name"] == "sidecar")
-    drain = yaml.safe_load(config_map["data"]["sidecar.yaml"])["drain"]
+    drain = config_of(documents)["drain"]
     drained = seconds(drain["accept_for"]) + seconds(drain["timeout"])
     spec, containers = pod_of(documents)["spec"], containers_of(documents)
-    program, stay = containers["dds"]["lifecycle"]["preStop"]["exec"]["command"]
-    if program != "sleep" or int(stay) < drained:
-        yield f"the API stays for {stay} s, the sidecar drains for up to {drained} s"
-    if spec["terminationGracePeriodSeconds"] < int(stay) + 10:
-        yield "the grace period leaves the API less than 10 s to end after its preStop"
+    for each in spec["containers"]:
+        if each["name"] == "sidecar":
+            continue
+        program, stay = each["lifecycle"]["preStop"]["exec"]["command"]
+        if program != "sleep" or int(stay) < drained:
+            yield f"{each['name']} stays for {stay} s, the sidecar drains for up to {drained} s"
+        if spec["terminationGracePeriodSeconds"] < int(stay) + 10:
+            yield f"the grace period leaves {each['name']} less than 10 s to end after its preStop"
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
         if containers["sidecar"][name]["httpGet"]["port"] != 9090:
             yield f"the sidecar's {name} does not ask the admin port"
     native = [c["name"] for c in spec.get("initContainers", []) if c.get("restartPolicy") == "Always"]
     if native and "preStop" not in containers["sidecar"].get("lifecycle", {}):
         yield "a native sidecar hears of the end only when the API has ended: it needs a preStop that starts the drain"
+    if config_of(documents)["upstream"]["max_idle_connections"] >= 10:
+        yield "as many kept connections as Puma has threads: each can keep one waiting"
 
 
 def confinement(documents):
@@ -71,32 +76,36 @@ def confinement(documents):
             yield f"{name}: limits should be of memory, and not of CPU"
         if set(resources["requests"]) != {"cpu", "memory"}:
             yield f"{name} requests no CPU or no memory"
-    if not containers_of(documents)["sidecar"]["securityContext"].get("readOnlyRootFilesystem"):
-        yield "the sidecar's root is not read-only"
+    # It stands by itself in pods that set less.
+    context = containers_of(documents)["sidecar"]["securityContext"]
+    if not context.get("readOnlyRootFilesystem") or not context.get("runAsNonRoot") or "seccompProfile" not in context:
+        yield "the sidecar's own security context leaves something to the pod's"
 
 
 def network(documents):
     labels = pod_of(documents)["metadata"]["labels"]
-    if containers_of(documents)["dds"].get("ports"):
+    if api_of(documents).get("ports"):
         yield "the API's port is declared"
     rules = {p["port"]: rule.get("from") for rule in policy_rules(documents) for p in rule["ports"]}
     if set(rules) != {8080, 9090} or rules[8080] or not rules[9090]:
         yield f"the network policy lets through {rules}"
-    for kind in ("NetworkPolicy", "PodDisruptionBudget", "Deployment"):
+    for kind in ("NetworkPolicy", "PodDisruptionBudget", "Deployment", "PodMonitor"):
         for each in of_kind(documents, kind):
             if selector_of(each["spec"]).items() - labels.items():
                 yield f"{kind} {each['metadata']['name']} does not select the pod"
-    services = of_kind(documents, "Service")
-    for service in services:
+    for service in of_kind(documents, "Service"):
         if service["spec"]["selector"].items() - labels.items():
             yield f"Service {service['metadata']['name']} does not select the pod"
         for port in service["spec"]["ports"]:
-            if port["targetPort"] not in (8080, 9090):
+            if port["targetPort"] != 8080:
                 yield f"Service {service['metadata']['name']} leads to {port['targetPort']}"
-    monitor = of_kind(documents, "ServiceMonitor")[0]["spec"]
-    watched = [s for s in services if not selector_of(monitor).items() - s["metadata"]["labels"].items()]
-    if [p["name"] for s in watched for p in s["spec"]["ports"]] != [e["port"] for e in monitor["endpoints"]]:
-        yield "the ServiceMonitor's port is not one of the Services it selects"
+    named = {p["name"]: p["containerPort"] for p in containers_of(documents)["sidecar"]["ports"]}
+    for monitor in of_kind(documents, "PodMonitor"):
+        if [named.get(e["port"]) for e in monitor["spec"]["podMetricsEndpoints"]] != [9090]:
+            yield "the PodMonitor's port is not the sidecar's admin port"
+    spread = pod_of(documents)["spec"]["topologySpreadConstraints"]
+    if any(each["labelSelector"]["matchLabels"].items() - labels.items() for each in spread):
+        yield "the pods are spread by labels that they do not have"
 
 
 def policy_rules(documents):
@@ -105,7 +114,3 @@ def policy_rules(documents):
 
 def selector_of(spec):
     return (spec.get("selector") or spec["podSelector"])["matchLabels"]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

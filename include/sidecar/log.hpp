@@ -24,7 +24,7 @@ public:
     log(const log&) = delete;
     log& operator=(const log&) = delete;
 
-    // Any thread. {"time":"..Z","level":"info","msg":"..",...}; control bytes and bytes that are no UTF-8 are escaped.
+    // Any thread. {"time":"..Z","level":"info","msg":"..",...}; text is escaped, and cut at 4 KiB.
     void line(log_level, std::string_view message, std::initializer_list<log_value> values = {});
 
     // One producer's own queue, lock-free: for a worker's access lines.

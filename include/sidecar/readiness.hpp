@@ -59,6 +59,7 @@ public:
     struct entry {
         uuid id;
         member_states members;
+        std::uint32_t since = 0; // first seen not ready: seconds of the monotonic clock; where padding would be
     };
 
     resource_table() = default;
@@ -71,7 +72,15 @@ public:
 
     // Up to `limit` entries for which any member is not ready, in no order (for the admin page).
     std::vector<entry> not_ready(std::size_t limit) const;
+    // Up to `limit` of them, those that were first seen so longest ago, in no order.
+    std::vector<entry> oldest_not_ready(std::size_t limit) const;
+    std::optional<std::uint32_t> oldest_since() const noexcept { return oldest_since_; }
     std::size_t not_ready_count(std::size_t member) const noexcept { return not_ready_counts_[member]; }
+
+    // Of each entry that is not ready: when it was first seen so. What `before` knew as not ready keeps its time.
+    void note_first_seen(const resource_table& before, std::uint32_t now);
+    // An entry that is not ready was so already then.
+    void note_seen_earlier(const uuid& id, std::uint32_t since) noexcept;
 
 private:
     std::size_t slot_of(const uuid& id) const noexcept;
@@ -82,12 +91,19 @@ private:
     std::vector<entry> slots_;
     std::size_t size_ = 0;
     std::array<std::size_t, schema::members_max> not_ready_counts_{};
+    std::optional<std::uint32_t> oldest_since_; // of those that are not ready
 };
+
+struct readiness;
 
 // One status document, whole.
 struct status_document {
     std::vector<resource_table> collections; // as in the schema
     std::size_t bytes = 0;                   // of the document
+
+    // Notes of what is not ready since when that is known: as `before` knew it, of an older document by the same schema
+    // or learned, else `now`. Part of making a document, before it is shared.
+    void note_first_seen(const readiness& before, time_point now);
 };
 
 // Reads a status document: whole or not at all. Fails on malformed JSON, a top level that is no object, a collection
@@ -119,6 +135,14 @@ struct learned {
 
 enum class unlisted : std::uint8_t { ready, unknown };
 
+struct not_ready_entry {
+    std::size_t collection = 0;
+    uuid id;
+    member_states members;
+    time_point since; // to the second, if a document said so
+    bool learned = false;
+};
+
 // What `decide` is given: the last good poll and what has been learned since.
 struct readiness {
     std::shared_ptr<const status_document> document; // null before the first good poll
@@ -133,6 +157,16 @@ struct readiness {
     // Learned and not yet overtaken by a poll that was sent after it: the learned word, while younger than max_age.
     // Else the document's word while it is fresh; a resource or member it does not list is as `unlisted_means`.
     state look_up(std::size_t collection, std::size_t member, const uuid& id, time_point now) const noexcept;
+
+    // Whether what was learned still counts: no later poll has had its say, and it is not too old.
+    bool counts(const learned_entry& lesson, time_point now) const noexcept {
+        return !(document && lesson.at < asked_at) && now - lesson.at <= max_age;
+    }
+
+    // What is not ready by either's word, longest first, each resource once. Looks at all entries.
+    std::vector<not_ready_entry> oldest_not_ready(std::size_t limit, time_point now) const;
+    // Since when the first of them is; looks at what was learned alone.
+    std::optional<time_point> oldest_not_ready_since(time_point now) const noexcept;
 };
 
 } // namespace sidecar

@@ -6,7 +6,9 @@
 #include "sidecar/message.hpp"
 #include "sidecar/readiness.hpp"
 
+#include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace sidecar {
 
@@ -33,5 +35,12 @@ private:
     struct compiled;
     std::unique_ptr<const compiled> compiled_;
 };
+
+// A rule that no request can reach, as an earlier one selects all that it would. Indices into the rules given.
+struct hidden_rule {
+    std::size_t rule;
+    std::size_t by;
+};
+std::vector<hidden_rule> hidden_rules(const std::vector<rule>&);
 
 } // namespace sidecar

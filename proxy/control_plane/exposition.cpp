@@ -56,9 +56,27 @@ public:
         made_.back().metric.push_back(std::move(metric));
     }
 
+    // The same name again goes on with its family.
+    void begin(metric_kind kind, std::string_view name, std::string_view help) {
+        if (!made_.empty() && made_.back().name == name) return;
+        begin(std::string(name), std::string(help), type_of(kind));
+    }
+
     const std::vector<MetricFamily>& made() const { return made_; }
 
 private:
+    static MetricType type_of(metric_kind kind) {
+        switch (kind) {
+        case metric_kind::counter:
+            return MetricType::Counter;
+        case metric_kind::gauge:
+            return MetricType::Gauge;
+        case metric_kind::histogram:
+            break;
+        }
+        return MetricType::Histogram;
+    }
+
     void begin(std::string name, std::string help, MetricType type) {
         made_.push_back({std::move(name), std::move(help), type, {}});
     }
@@ -68,7 +86,6 @@ private:
 
 std::string word(std::string_view text) { return std::string(text); }
 
-constexpr std::array<std::string_view, action_kinds> action_words{"forward", "augment", "reply", "error"};
 constexpr std::array<std::string_view, worker_metrics::codes> code_words{"closed", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 // Rows beyond the configured rules stay empty; the last is for requests that no rule selected.
@@ -93,116 +110,73 @@ bool is_expected(std::size_t row, action_kind kind, std::size_t code, const sett
 }
 
 void add_requests(families& to, const standing& now) {
-    to.counter("sidecar_requests_total",
+    to.counter(word(requests_name),
                "Requests answered, by the rule that selected them, what was done, and the class of the status.");
     for (const auto& [row, name] : named_rows(*now.current)) {
         const auto sums = now.rows->of(row, now.workers);
-        for (std::size_t kind = 0; kind < action_kinds; ++kind)
+        for (std::size_t kind = 0; kind < enum_size<action_kind>; ++kind)
             for (std::size_t code = 0; code < worker_metrics::codes; ++code)
                 if (sums.requests[kind][code] != 0 ||
                     is_expected(row, static_cast<action_kind>(kind), code, *now.current))
-                    to.add(sums.requests[kind][code],
-                           {{"rule", name}, {"action", word(action_words[kind])}, {"code", word(code_words[code])}});
+                    to.add(sums.requests[kind][code], {{"rule", name},
+                                                       {"action", word(to_string(static_cast<action_kind>(kind)))},
+                                                       {"code", word(code_words[code])}});
     }
-    to.histogram("sidecar_request_duration_seconds", "From a request's first byte to the end of its answer.");
+    to.histogram(word(durations_name), "From a request's first byte to the end of its answer.");
     for (const auto& [row, name] : named_rows(*now.current))
         to.add(now.rows->of(row, now.workers).duration, {{"rule", name}});
-    to.counter("sidecar_decisions_total",
-               "Why requests were forwarded, augmented or answered here: not_ready is a closed gate.");
-    for (std::size_t i = 0; i < now.workers.front()->reasons.size(); ++i)
-        to.add(sum(
-                   now.workers, [i](auto& w) -> auto& { return w.reasons[i]; }),
-               {{"reason", word(to_string(static_cast<reason>(i)))}});
 }
 
-void add_augmenting(families& to, const standing& now) {
-    to.counter("sidecar_augment_outcomes_total",
-               "Answers to requests that ask for info: spliced, or why they passed as they came.");
-    constexpr std::size_t outcomes = std::tuple_size_v<decltype(worker_metrics::augmented)>;
-    for (std::size_t i = 0; i < outcomes; ++i) {
-        const auto outcome = i + 1 == outcomes ? "spliced" : to_string(static_cast<not_augmented>(i));
-        to.add(sum(
-                   now.workers, [i](auto& w) -> auto& { return w.augmented[i]; }),
-               {{"outcome", word(outcome)}});
+std::uint64_t total(const worker_list& of, const metric_row<worker_metrics>& row, std::size_t series) {
+    std::uint64_t all = 0;
+    for (const auto* each : of) all += row.counters(*each)[series].get();
+    return all;
+}
+std::uint64_t total(const control_metrics& of, const metric_row<control_metrics>& row, std::size_t series) {
+    return row.counters(of)[series].get();
+}
+
+summed_histogram total(const worker_list& of, const metric_row<worker_metrics>& row) {
+    summed_histogram all;
+    for (const auto* each : of) all.add(row.distribution(*each));
+    return all;
+}
+summed_histogram total(const control_metrics& of, const metric_row<control_metrics>& row) {
+    summed_histogram all;
+    all.add(row.distribution(of));
+    return all;
+}
+
+std::size_t series_of(const worker_list& of, const metric_row<worker_metrics>& row) {
+    return row.counters(*of.front()).size();
+}
+std::size_t series_of(const control_metrics& of, const metric_row<control_metrics>& row) {
+    return row.counters(of).size();
+}
+
+labels labels_of(const auto& row, std::size_t series) {
+    labels with;
+    const auto values = row.values(series);
+    for (std::size_t i = 0; i < values.size() && !row.labels[i].empty(); ++i)
+        with.push_back({word(row.labels[i]), word(values[i])});
+    return with;
+}
+
+// Of the table in proxy/metrics.cpp: `of` is whose rows these are.
+void add_table(families& to, const auto& of, const auto& table) {
+    for (const auto& row : table) {
+        to.begin(row.kind, row.name, row.help);
+        if (row.counters == nullptr) {
+            to.add(total(of, row));
+            continue;
+        }
+        for (std::size_t series = 0; series < series_of(of, row); ++series)
+            if (const auto value = total(of, row, series); value != 0 || row.always_there(series))
+                to.add(value, labels_of(row, series));
     }
-    to.counter("sidecar_augment_not_modified_total",
-               "Conditional requests for augmented answers that were answered 304 here.");
-    to.add(sum(
-        now.workers, [](auto& w) -> auto& { return w.not_modified; }));
-    to.counter("sidecar_learned_total", "Resources held as not ready because an answer that made them passed through.");
-    to.add(sum(
-        now.workers, [](auto& w) -> auto& { return w.learned; }));
-}
-
-struct plain {
-    const char* name;
-    const char* help;
-    sidecar::counter worker_metrics::*which;
-};
-
-void add_plain(families& to, const standing& now, bool is_gauge, std::initializer_list<plain> list) {
-    for (const auto& each : list) {
-        if (is_gauge)
-            to.gauge(each.name, each.help);
-        else
-            to.counter(each.name, each.help);
-        to.add(sum(
-            now.workers, [&each](auto& w) -> auto& { return w.*each.which; }));
-    }
-}
-
-void add_connections(families& to, const standing& now) {
-    using m = worker_metrics;
-    add_plain(to, now, true,
-              {{"sidecar_client_connections", "Clients' connections that are open.", &m::connections_open},
-               {"sidecar_upstream_connections", "Connections to the backend that are open, idle ones included.",
-                &m::upstream_open},
-               {"sidecar_upstream_idle_connections", "Connections to the backend that wait to be used again.",
-                &m::upstream_idle}});
-    add_plain(
-        to, now, false,
-        {{"sidecar_client_connections_accepted_total", "Clients' connections accepted.", &m::connections_accepted},
-         {"sidecar_client_connections_refused_total", "Clients' connections answered 503 at the limit.",
-          &m::connections_refused},
-         {"sidecar_client_aborts_total", "Exchanges that ended because the client went.", &m::client_aborts},
-         {"sidecar_client_received_bytes_total", "Bytes read from clients.", &m::bytes_from_clients},
-         {"sidecar_client_sent_bytes_total", "Bytes written to clients.", &m::bytes_to_clients},
-         {"sidecar_body_spliced_bytes_total", "Bytes of bodies, either way, moved within the kernel.",
-          &m::bytes_spliced},
-         {"sidecar_pipes_used_up_total", "Reads that were copied because no pipe was left.", &m::pipes_used_up},
-         {"sidecar_upstream_connects_total", "Connections made to the backend.", &m::upstream_connects},
-         {"sidecar_upstream_connect_failures_total", "Attempts to connect to the backend that failed.",
-          &m::upstream_connect_failures},
-         {"sidecar_upstream_reuses_total", "Requests sent on a kept connection.", &m::upstream_reuses},
-         {"sidecar_upstream_retries_total", "Requests sent once more because a kept connection was dead.",
-          &m::upstream_retries},
-         {"sidecar_upstream_failures_total", "Exchanges in which the backend closed, reset or sent no valid HTTP.",
-          &m::upstream_failures}});
-    to.histogram("sidecar_upstream_response_seconds",
-                 "From the last byte of a request sent to the backend to the first of its answer.");
-    to.add(sum_histograms(
-        now.workers, [](auto& w) -> auto& { return w.upstream_response; }));
-    to.counter("sidecar_limits_hit_total", "How often a configured limit was what ended or refused something.");
-    for (std::size_t i = 0; i < limit_kinds; ++i)
-        to.add(sum(
-                   now.workers, [i](auto& w) -> auto& { return w.limits_hit[i]; }),
-               {{"limit", word(to_string(static_cast<limit>(i)))}});
 }
 
 void add_polls(families& to, const standing& now) {
-    const auto& control = *now.control;
-    to.counter("sidecar_status_polls_total", "Polls of the status endpoint.");
-    to.add(control.polls_ok.get(), {{"outcome", "ok"}});
-    to.add(control.polls_not_modified.get(), {{"outcome", "not_modified"}});
-    to.add(control.polls_failed.get(), {{"outcome", "failed"}});
-    to.counter("sidecar_status_poll_failures_total", "Failed polls of the status endpoint, by what was wrong.");
-    for (std::size_t i = 0; i < poll_failures; ++i)
-        to.add(control.polls_failed_by[i].get(), {{"reason", word(to_string(static_cast<poll_failure>(i)))}});
-    to.histogram("sidecar_status_poll_duration_seconds",
-                 "How long polls took; without those that the backend was asked to hold.");
-    summed_histogram durations;
-    durations.add(control.poll_duration);
-    to.add(durations);
     to.gauge("sidecar_status_poll_consecutive_failures", "Failed polls since the last good one.");
     to.add(std::uint64_t{now.poll.failures});
 }
@@ -232,7 +206,6 @@ void add_readiness(families& to, const standing& now) {
 }
 
 void add_program(families& to, const standing& now) {
-    const auto& control = *now.control;
     to.gauge("sidecar_build_info", "Always 1; what is running is in the labels.");
     to.add(1.0, {{"version", SIDECAR_VERSION}, {"compiler", __VERSION__}});
     to.gauge("sidecar_ready", "What /readyz says.");
@@ -241,14 +214,8 @@ void add_program(families& to, const standing& now) {
     to.add(now.draining ? 1.0 : 0.0);
     to.gauge("sidecar_workers", "Threads of the data plane.");
     to.add(static_cast<std::uint64_t>(now.workers.size()));
-    to.counter("sidecar_config_reloads_total", "Reloads of the configuration.");
-    to.add(control.reloads_ok.get(), {{"outcome", "ok"}});
-    to.add(control.reloads_failed.get(), {{"outcome", "failed"}});
-    to.gauge("sidecar_config_last_reload_successful",
-             "0: the file that is there could not be used; the one before it is in force.");
-    to.add(control.reload_last_ok.get());
     to.gauge("sidecar_config_last_reload_success_timestamp_seconds", "When the configuration in force was read.");
-    to.add(control.reload_last_success_unix.load());
+    to.add(now.control->reload_last_success_unix.load());
     to.counter("sidecar_log_lines_dropped_total", "Log lines that found the queue full.");
     to.add(now.log_lines_dropped);
 }
@@ -275,8 +242,8 @@ void add_process(families& to, const process_figures& figures) {
 std::string exposition(const standing& now) {
     families all;
     add_requests(all, now);
-    add_augmenting(all, now);
-    add_connections(all, now);
+    add_table(all, now.workers, worker_table());
+    add_table(all, *now.control, control_table());
     add_polls(all, now);
     add_readiness(all, now);
     add_program(all, now);

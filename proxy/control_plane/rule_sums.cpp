@@ -9,7 +9,7 @@ rule_sums count(std::size_t row, const worker_list& workers) {
     rule_sums total;
     for (const auto* worker : workers) {
         const auto& counted = worker->rules[row];
-        for (std::size_t kind = 0; kind < action_kinds; ++kind)
+        for (std::size_t kind = 0; kind < enum_size<action_kind>; ++kind)
             for (std::size_t code = 0; code < worker_metrics::codes; ++code)
                 total.requests[kind][code] += counted.requests[kind][code].get();
         total.duration.add(counted.duration);
@@ -40,7 +40,7 @@ void rule_rows::name(const std::vector<rule>& rules, const worker_list& workers)
 rule_sums rule_rows::of(std::size_t row, const worker_list& workers) const {
     auto total = count(row, workers);
     const auto& before = before_[row];
-    for (std::size_t kind = 0; kind < action_kinds; ++kind)
+    for (std::size_t kind = 0; kind < enum_size<action_kind>; ++kind)
         for (std::size_t code = 0; code < worker_metrics::codes; ++code)
             total.requests[kind][code] -= before.requests[kind][code];
     for (std::size_t i = 0; i < total.duration.buckets.size(); ++i)

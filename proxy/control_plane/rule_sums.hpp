@@ -12,7 +12,7 @@
 namespace sidecar {
 
 struct rule_sums {
-    std::array<std::array<std::uint64_t, worker_metrics::codes>, action_kinds> requests{};
+    std::array<std::array<std::uint64_t, worker_metrics::codes>, enum_size<action_kind>> requests{};
     summed_histogram duration;
 
     std::uint64_t with_code(std::size_t first, std::size_t last) const; // of all actions

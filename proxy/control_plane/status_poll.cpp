@@ -43,13 +43,15 @@ poll_report::collection count(const schema::collection& named, const resource_ta
     return counted;
 }
 
-asio::awaitable<parsed> parse(std::string body, std::shared_ptr<const plan> by) {
+asio::awaitable<parsed> parse(std::string body, std::shared_ptr<const plan> by,
+                              std::shared_ptr<const readiness> before) {
     parsed outcome{failure{}, {}};
     auto document = read_status(body, by->needs);
     if (!document) {
         outcome.document = document.error();
         co_return outcome;
     }
+    document->note_first_seen(*before, steady::now());
     for (std::size_t i = 0; i < by->needs.collections.size() && i < document->collections.size(); ++i)
         outcome.counts.push_back(count(by->needs.collections[i], document->collections[i]));
     outcome.document = std::make_shared<const status_document>(std::move(*document));
@@ -169,7 +171,7 @@ private:
     }
 
     asio::awaitable<parsed> parse_away(std::string body, std::shared_ptr<const plan> by) {
-        auto work = parse(std::move(body), std::move(by));
+        auto work = parse(std::move(body), std::move(by), board_.published().get());
         co_return co_await asio::co_spawn(parser_, std::move(work), asio::use_awaitable);
     }
 

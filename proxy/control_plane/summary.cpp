@@ -147,16 +147,13 @@ figure_table decisions(const standing& now) {
 
 figure_table augmenting(const standing& now) {
     figure_table table{"augmenting", {"Answer", "Count"}, {}};
-    constexpr std::size_t outcomes = std::tuple_size_v<decltype(worker_metrics::augmented)>;
-    const auto add = [&](const std::string& label, std::size_t i) {
-        table.rows.push_back(
-            {label,
-             {{"splice." + std::to_string(i), count(sum(
-                                                  now.workers, [i](auto& w) -> auto& { return w.augmented[i]; }))}}});
-    };
-    add("info spliced in", outcomes - 1);
-    for (std::size_t i = 0; i + 1 < outcomes; ++i)
-        add("as it came: " + std::string(to_string(static_cast<not_augmented>(i))), i);
+    table.rows.push_back({"info added", {{"augmented", count(sum(now.workers, &worker_metrics::augmented))}}});
+    for (std::size_t i = 0; i < enum_size<not_augmented>; ++i) {
+        const auto total = sum(
+            now.workers, [i](auto& w) -> auto& { return w.not_augmented[i]; });
+        const auto why = std::string(to_string(static_cast<not_augmented>(i)));
+        table.rows.push_back({"as it came: " + why, {{"not_augmented." + why, count(total)}}});
+    }
     table.rows.push_back({"304, answered here",
                           {{"not_modified", count(sum(
                                                 now.workers, [](auto& w) -> auto& { return w.not_modified; }))}}});
@@ -165,7 +162,7 @@ figure_table augmenting(const standing& now) {
 
 figure_table limits(const standing& now) {
     figure_table table{"limits", {"Limit", "Hit"}, {}};
-    for (std::size_t i = 0; i < limit_kinds; ++i) {
+    for (std::size_t i = 0; i < enum_size<limit>; ++i) {
         const auto word = std::string(to_string(static_cast<limit>(i)));
         const auto total = sum(
             now.workers, [i](auto& w) -> auto& { return w.limits_hit[i]; });
@@ -233,8 +230,6 @@ summary summarize(const standing& now) {
         {"gate.closed",
          count(sum(
              now.workers, [](auto& w) -> auto& { return w.reasons[static_cast<std::size_t>(reason::not_ready)]; }))},
-        {"spliced", count(sum(
-                        now.workers, [](auto& w) -> auto& { return w.augmented.back(); }))},
         {"learned", of(&m::learned)},
         {"clients.open", of(&m::connections_open)},
         {"clients.accepted", of(&m::connections_accepted)},

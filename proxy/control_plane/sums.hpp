@@ -19,6 +19,11 @@ std::uint64_t sum(const worker_list& workers, Pick pick) {
     return total;
 }
 
+inline std::uint64_t sum(const worker_list& workers, counter worker_metrics::*which) {
+    return sum(
+        workers, [which](auto& w) -> auto& { return w.*which; });
+}
+
 struct summed_histogram {
     std::array<std::uint64_t, histogram::bounds.size() + 1> buckets{}; // each its own
     std::uint64_t count = 0;

@@ -2,8 +2,10 @@
 
 #include "proxy/json/utf8.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 
 namespace sidecar {
 namespace {
@@ -17,11 +19,15 @@ constexpr std::array<bool, 256> plain = [] {
 
 constexpr unsigned char byte_at(std::string_view text, std::size_t i) { return static_cast<unsigned char>(text[i]); }
 
-void append_escape(std::string& out, unsigned code) {
+void append_escape(std::string& out, char32_t code) {
     constexpr std::string_view digits = "0123456789abcdef";
-    out.append("\\u00");
-    out.push_back(digits[code >> 4 & 0xf]);
-    out.push_back(digits[code & 0xf]);
+    if (code > 0xffff) { // a surrogate pair
+        append_escape(out, 0xd800 + ((code - 0x10000) >> 10));
+        append_escape(out, 0xdc00 + (code & 0x3ff));
+        return;
+    }
+    out.append("\\u");
+    for (int shift = 12; shift >= 0; shift -= 4) out.push_back(digits[code >> shift & 0xf]);
 }
 
 void append_ascii(std::string& out, char c) {
@@ -46,8 +52,25 @@ void append_ascii(std::string& out, char c) {
     }
 }
 
-bool is_c1_control(std::string_view character) {
-    return character.size() == 2 && byte_at(character, 0) == 0xc2 && byte_at(character, 1) < 0xa0;
+// Of a well-formed character of two bytes or more.
+char32_t code_of(std::string_view character) {
+    char32_t code = byte_at(character, 0) & (0xffU >> (character.size() + 1));
+    for (std::size_t i = 1; i < character.size(); ++i) code = code << 6 | (byte_at(character, i) & 0x3fU);
+    return code;
+}
+
+// C1 controls, the format characters of Unicode 15 (general category Cf) and its two separators (Zl, Zp).
+bool acts_unseen(char32_t code) {
+    struct range {
+        char32_t first, last;
+    };
+    constexpr range ranges[] = {{0x80, 0x9f},       {0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},
+                                {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},
+                                {0x180e, 0x180e},   {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
+                                {0xfeff, 0xfeff},   {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+                                {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f}};
+    return std::any_of(std::begin(ranges), std::end(ranges),
+                       [code](const range& each) { return each.first <= code && code <= each.last; });
 }
 
 } // namespace
@@ -66,8 +89,8 @@ void append_json_string(std::string& out, std::string_view text) {
             out.append("\\ufffd");
         else if (length == 1)
             append_ascii(out, text[0]);
-        else if (is_c1_control(character))
-            append_escape(out, byte_at(character, 1));
+        else if (const auto code = code_of(character); acts_unseen(code))
+            append_escape(out, code);
         else
             out.append(character);
         text.remove_prefix(length == 0 ? 1 : length);

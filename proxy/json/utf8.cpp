@@ -23,4 +23,14 @@ std::size_t utf8_length(std::string_view text) noexcept {
     return 0;
 }
 
+std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) noexcept {
+    if (text.size() <= bytes_max) return text;
+    constexpr std::size_t longest = 4;
+    for (std::size_t back = 1; back < longest && back <= bytes_max; ++back) {
+        const auto length = utf8_length(text.substr(bytes_max - back));
+        if (length > back) return text.substr(0, bytes_max - back); // one begins there and ends beyond
+    }
+    return text.substr(0, bytes_max);
+}
+
 } // namespace sidecar

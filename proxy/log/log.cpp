@@ -2,8 +2,8 @@
 // and is the only one that ever waits for the descriptor.
 #include "sidecar/log.hpp"
 
-#include "proxy/json/json_text.hpp"
 #include "proxy/log/doorbell.hpp"
+#include "proxy/log/json_line.hpp"
 #include "proxy/log/log_output.hpp"
 #include "proxy/log/log_ring.hpp"
 
@@ -11,11 +11,8 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <charconv>
 #include <chrono>
-#include <cmath>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -54,69 +51,21 @@ private:
     std::shared_ptr<shared_with_queues> with_;
 };
 
-std::string_view word(log_level level) noexcept {
-    switch (level) {
-    case log_level::debug:
-        return "debug";
-    case log_level::info:
-        return "info";
-    case log_level::warn:
-        return "warn";
-    case log_level::error:
-        return "error";
-    }
-    return "";
-}
-
-void append_digits(std::string& out, unsigned value, std::size_t width) {
-    std::array<char, 10> digits{};
-    const auto* end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    const auto count = static_cast<std::size_t>(end - digits.data());
-    out.append(width > count ? width - count : 0, '0').append(digits.data(), count);
-}
-
-// RFC 3339 in UTC, to the millisecond.
-void append_time(std::string& out, std::chrono::system_clock::time_point now) {
-    const auto day = std::chrono::floor<std::chrono::days>(now);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss time(std::chrono::floor<milliseconds>(now - day));
-    append_digits(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
-    append_digits(out += '-', static_cast<unsigned>(date.month()), 2);
-    append_digits(out += '-', static_cast<unsigned>(date.day()), 2);
-    append_digits(out += 'T', static_cast<unsigned>(time.hours().count()), 2);
-    append_digits(out += ':', static_cast<unsigned>(time.minutes().count()), 2);
-    append_digits(out += ':', static_cast<unsigned>(time.seconds().count()), 2);
-    append_digits(out += '.', static_cast<unsigned>(time.subseconds().count()), 3);
-    out += 'Z';
-}
-
-template <class Number>
-void append_number(std::string& out, Number value) {
-    std::array<char, 32> digits{};
-    out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
-}
-
-void append_value(std::string& out, std::string_view text) { append_json_string(out, text); }
-void append_value(std::string& out, bool value) { out += value ? "true" : "false"; }
-void append_value(std::string& out, std::int64_t value) { append_number(out, value); }
-void append_value(std::string& out, double value) { // JSON has no infinity and no NaN
-    if (std::isfinite(value))
-        append_number(out, value);
-    else
-        out += "null";
-}
+// Longer than a foreign value may be: a configuration's complaints stand in one.
+constexpr std::size_t text_bytes_max = 4 * kib;
 
 std::string make_line(log_level level, std::string_view message, std::initializer_list<log_value> values) {
-    std::string line = "{\"time\":\"";
-    append_time(line, std::chrono::system_clock::now());
-    line.append("\",\"level\":\"").append(word(level)).append("\",\"msg\":");
-    append_json_string(line, message);
+    std::string time, text;
+    append_log_time(time, std::chrono::system_clock::now());
+    json_line line(text, time, level, message);
     for (const auto& [name, value] : values) {
-        append_json_string(line += ',', name);
-        line += ':';
-        std::visit([&line](auto one) { append_value(line, one); }, value);
+        if (const auto* words = std::get_if<std::string_view>(&value))
+            line.add(name, *words, text_bytes_max);
+        else
+            std::visit([&line, name = name](auto one) { line.add(name, one); }, value);
     }
-    return line += "}\n";
+    line.end();
+    return text;
 }
 
 } // namespace

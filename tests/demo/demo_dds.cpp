@@ -146,6 +146,10 @@ dds::dds(std::chrono::milliseconds ready_after) : ready_after_(ready_after) {
 answer dds::handle(const request& request) {
     auto path = split(request.path);
     if (path == std::vector<std::string>{"internal", "consistency"}) return status(request);
+    // What the manifests' start-up probe asks, as of the real one.
+    if (path == std::vector<std::string>{"apidocs"})
+        return {
+            200, {{"Content-Type", "text/html; charset=UTF-8"}}, "<!DOCTYPE html>\n<html><body>DDS</body></html>\n"};
     if (path.size() < 3 || path[0] != "api" || path[1] != "v1")
         return {
             404, {{"Content-Type", "text/html; charset=UTF-8"}}, "<!DOCTYPE html>\n<html><body>404</body></html>\n"};

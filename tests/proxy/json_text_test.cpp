@@ -1,4 +1,5 @@
 #include "proxy/json/json_text.hpp"
+#include "proxy/json/utf8.hpp"
 
 #include <doctest/doctest.h>
 
@@ -51,4 +52,24 @@ TEST_CASE("each byte that is no UTF-8 becomes U+FFFD") {
     CHECK(json("\xf4\x90\x80\x80") == R"("\ufffd\ufffd\ufffd\ufffd")");
     CHECK(json("\xe2\x82") == R"("\ufffd\ufffd")");     // cut off
     CHECK(json("\xe2\x82\"") == R"("\ufffd\ufffd\"")"); // cut off by a quote: the quote stays escaped
+}
+
+TEST_CASE("what is not seen but acts is escaped: direction, width, tags, line separators") {
+    CHECK(json("a\u202eb") == R"("a\u202eb")");
+    CHECK(json("\u200b\ufeff\u2028\u2066") == R"("\u200b\ufeff\u2028\u2066")");
+    CHECK(json("\u00ad\u061c") == R"("\u00ad\u061c")");
+    CHECK(json("\U000e0041") == R"("\udb40\udc41")");
+    CHECK(json("\u2010\u202f\u2070") == "\"\u2010\u202f\u2070\""); // their neighbours are seen
+}
+
+TEST_CASE("text is cut between characters, never within one") {
+    using sidecar::utf8_prefix;
+    CHECK(utf8_prefix("abc", 3) == "abc");
+    CHECK(utf8_prefix("abcd", 3) == "abc");
+    CHECK(utf8_prefix("ab\u20ac", 4) == "ab");
+    CHECK(utf8_prefix("ab\u20ac", 5) == "ab\u20ac");
+    CHECK(utf8_prefix("ab\u20acd", 5) == "ab\u20ac");
+    CHECK(utf8_prefix("\U0001f600x", 3).empty());
+    CHECK(utf8_prefix("\xff\xff\xff\xff\xff", 3) == "\xff\xff\xff"); // no character: bytes
+    CHECK(utf8_prefix("abc", 0).empty());
 }

@@ -249,3 +249,116 @@ TEST_CASE("beyond the limit the oldest go, and are counted") {
     CHECK(before.with(lesson(b, start), std::nullopt, start, 0, dropped).entries.empty());
     CHECK(dropped == 4);
 }
+
+// What is not ready since when.
+
+namespace {
+
+status_document listing(std::vector<resource_table::entry> entries) {
+    status_document document;
+    document.collections.emplace_back(entries);
+    document.collections.emplace_back();
+    return document;
+}
+
+// Takes the next document as a poll does.
+void poll(readiness& known, time_point at, std::vector<resource_table::entry> entries) {
+    auto document = listing(std::move(entries));
+    document.note_first_seen(known, at);
+    known.document = std::make_shared<const status_document>(std::move(document));
+    known.asked_at = known.answered_at = at;
+}
+
+std::vector<std::pair<std::uint64_t, std::chrono::seconds>> since(const readiness& known, time_point now,
+                                                                  std::size_t limit = 10) {
+    std::vector<std::pair<std::uint64_t, std::chrono::seconds>> found;
+    for (const auto& each : known.oldest_not_ready(limit, now))
+        found.emplace_back(each.id.low, std::chrono::duration_cast<std::chrono::seconds>(each.since - start));
+    return found;
+}
+
+using seen = std::vector<std::pair<std::uint64_t, std::chrono::seconds>>;
+
+} // namespace
+
+TEST_CASE("what is not ready is so since the first document that said it, longest first") {
+    readiness known;
+    poll(known, start, {{a, not_ready}, {uuid{1, 3}, all_ready}});
+    poll(known, start + 5s, {{b, both(state::ready, state::not_ready)}, {a, not_ready}, {uuid{1, 3}, all_ready}});
+    CHECK(since(known, start + 6s) == seen{{a.low, 0s}, {b.low, 5s}});
+    CHECK(since(known, start + 6s, 1) == seen{{a.low, 0s}});
+    CHECK(since(known, start + 6s, 0).empty());
+    CHECK(known.oldest_not_ready_since(start + 6s) == start);
+    CHECK(known.document->collections[0].oldest_since().has_value());
+    CHECK_FALSE(known.document->collections[1].oldest_since().has_value());
+}
+
+TEST_CASE("what was ready in between, or was not listed, begins anew") {
+    readiness known;
+    poll(known, start, {{a, not_ready}, {b, not_ready}});
+    poll(known, start + 1s, {{b, all_ready}});
+    CHECK(since(known, start + 1s).empty());
+    CHECK_FALSE(known.oldest_not_ready_since(start + 1s).has_value());
+    poll(known, start + 2s, {{a, not_ready}, {b, not_ready}});
+    CHECK(since(known, start + 2s) == seen{{a.low, 2s}, {b.low, 2s}});
+}
+
+TEST_CASE("what was learned is not ready since then, also when a document says so later") {
+    readiness known;
+    poll(known, start, {});
+    teach(known, {lesson(a, start + 1s), lesson(b, start + 2s), lesson(uuid{1, 3}, start + 3s, all_ready)});
+    CHECK(since(known, start + 3s) == seen{{a.low, 1s}, {b.low, 2s}});
+    CHECK(known.oldest_not_ready(1, start + 3s).front().learned);
+    CHECK(known.oldest_not_ready_since(start + 3s) == start + 1s);
+
+    poll(known, start + 4s, {{a, not_ready}, {uuid{1, 3}, all_ready}});
+    CHECK(since(known, start + 4s) == seen{{a.low, 1s}});
+    CHECK_FALSE(known.oldest_not_ready(1, start + 4s).front().learned);
+    CHECK(known.oldest_not_ready_since(start + 4s) == start + 1s);
+}
+
+TEST_CASE("a lesson that is younger than the document, or of another collection, changes no time") {
+    readiness known;
+    poll(known, start, {{a, not_ready}});
+    teach(known, {lesson(a, start + 1s), {1, a, not_ready, start - 9s}, {7, a, not_ready, start - 9s}});
+    poll(known, start + 2s, {{a, not_ready}});
+    CHECK(since(known, start + 2s) == seen{{a.low, 0s}});
+}
+
+TEST_CASE("each resource is named once, with what was learned of it and its earliest time") {
+    readiness known;
+    poll(known, start, {{a, both(state::unknown, state::not_ready)}});
+    teach(known, {lesson(a, start + 1s, both(state::not_ready, state::unknown)), {1, a, not_ready, start + 2s}});
+    const auto found = known.oldest_not_ready(10, start + 2s);
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].since == start);
+    CHECK(found[0].members == not_ready);
+    CHECK(found[0].learned);
+    CHECK(found[1].collection == 1);
+    CHECK(found[1].since == start + 2s);
+}
+
+TEST_CASE("what is stale is not named") {
+    readiness known;
+    known.max_age = 10s;
+    poll(known, start, {{a, not_ready}});
+    teach(known, {lesson(b, start + 5s)});
+    CHECK(since(known, start + 10s) == seen{{a.low, 0s}, {b.low, 5s}});
+    CHECK(since(known, start + 11s) == seen{{b.low, 5s}});
+    CHECK(known.oldest_not_ready_since(start + 11s) == start + 5s);
+    CHECK(since(known, start + 16s).empty());
+    CHECK_FALSE(known.oldest_not_ready_since(start + 16s).has_value());
+}
+
+TEST_CASE("of many, the oldest are named") {
+    std::mt19937_64 random(5);
+    std::vector<resource_table::entry> listed;
+    readiness known;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+        listed.push_back({uuid{random(), i}, not_ready});
+        poll(known, start + std::chrono::seconds(i), listed);
+    }
+    const auto found = since(known, start + 300s, 20);
+    REQUIRE(found.size() == 20);
+    for (std::uint64_t i = 0; i < 20; ++i) CHECK(found[i] == std::pair{i, std::chrono::seconds(i)});
+}

@@ -1,7 +1,4 @@
-#!/usr/bin/env python3
 """A rolling restart under load, which must lose nothing.
-
-  rolling_restart.py SIDECAR
 
 Two pods, each a backend and a sidecar, serve clients of every habit (clients.py). One after the other is replaced as a
 Deployment does it: a new pod is started, gets its connections when it is ready, and only then the old one is told to
@@ -14,12 +11,13 @@ import itertools
 import json
 import pathlib
 import signal
-import sys
 import tempfile
 import time
 import urllib.request
 
+import workshop
 from clients import Clients
+from workshop import Case
 
 PROPAGATION = 1.0  # seconds until the Service has heard of a change; below drain.accept_for
 HABITS = {"busy": 6, "fresh": 3, "idle": 24, "upload": 4, "download": 4}
@@ -98,7 +96,6 @@ class Pod:
             self.reading = asyncio.ensure_future(self.process.stdout.read())
             while await asyncio.to_thread(self.status_of, "/readyz") != 200:
                 await asyncio.sleep(0.05)
-        print(f"{self.name} is ready", flush=True)
 
     def status_of(self, path):
         try:
@@ -114,12 +111,23 @@ class Pod:
         await asyncio.sleep(0.2)
         ready, live = [await asyncio.to_thread(self.status_of, path) for path in ("/readyz", "/livez")]
         if (ready, live) != (503, 200):
-            sys.exit(f"{self.name}: while draining /readyz says {ready} and /livez {live}")
+            raise AssertionError(f"{self.name}: while draining /readyz says {ready} and /livez {live}")
         async with asyncio.timeout(20):
             code = await self.process.wait()
         if code != 0:
-            sys.exit(f"{self.name}: exit code {code}")
+            raise AssertionError(f"{self.name}: exit code {code}")
         return time.monotonic() - began
+
+
+class RollingRestart(Case):
+    def test_two_rolling_restarts_under_load_lose_nothing_and_double_nothing(self):
+        count, drained = asyncio.run(main(workshop.program("sidecar")))
+        self.assertEqual((count.answered, count.lost[:20]), (count.sent, []))
+        self.assertEqual(set(count.habits), set(HABITS), "each habit had its turn")
+        self.assertEqual(Backend.posts, count.posts, "as many POSTs came to a backend as were sent")
+        by_habit = ", ".join(f"{many} {habit}" for habit, many in sorted(count.habits.items()))
+        self.figure(f"{count.sent} requests ({by_habit}), 0 lost; {count.posts} POSTs, 0 doubled")
+        self.figure(f"drained in {drained[0]:.1f} s and {drained[1]:.1f} s")
 
 
 async def main(sidecar):
@@ -137,7 +145,7 @@ async def restart(pods):
     old, new = pods[:2], pods[2:]
     for pod in old:
         await pod.start()
-    endpoints = [pod.address for pod in old]
+    endpoints, drained = [pod.address for pod in old], []
     turn = itertools.count()
     clients = Clients(lambda: endpoints[next(turn) % len(endpoints)])
     running = asyncio.ensure_future(clients.run(HABITS))
@@ -149,24 +157,7 @@ async def restart(pods):
         ending = asyncio.ensure_future(gone.end())
         await asyncio.sleep(PROPAGATION)
         endpoints.remove(gone.address)
-        print(f"{gone.name} has drained in {await ending:.1f} s", flush=True)
-    await asyncio.sleep(1)
+        drained.append(await ending)
     clients.stop()
     await running
-    return report(clients.count)
-
-
-def report(count):
-    for lost in count.lost[:20]:
-        print(f"     lost: {lost}")
-    by_habit = ", ".join(f"{many} {habit}" for habit, many in sorted(count.habits.items()))
-    sums = f"{count.sent} requests sent, {count.answered} answered ({by_habit}), {len(count.lost)} lost"
-    whole = count.answered == count.sent and set(count.habits) == set(HABITS)
-    once = count.posts == Backend.posts
-    print(f"{'ok' if whole else 'not ok'} - two rolling restarts under load: {sums}")
-    print(f"{'ok' if once else 'not ok'} - {count.posts} POSTs sent, {Backend.posts} came to a backend")
-    return whole and once
-
-
-if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(main(sys.argv[1])) else 1)
+    return clients.count, drained

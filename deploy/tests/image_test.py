@@ -1,0 +1,90 @@
+"""The image, and one container of it: read-only, under any uid, without capabilities."""
+
+import json
+import random
+import re
+import time
+
+import images
+from workshop import DEPLOY, Case, run
+
+ANY_UID = random.randrange(1_000_000_000, 1_001_000_000)
+EXPECTED = re.compile(
+    r"\./(sidecar|etc/(sidecar/sidecar\.yaml|nsswitch\.conf|ssl/certs/ca-certificates\.crt)"
+    r"|usr/share/doc/sidecar/sbom\.spdx\.json|(usr/)?lib(64)?/.*\.so[.0-9]*)"
+)
+LABELS = ["title", "description", "version", "revision", "created", "licenses", "source", "documentation", "vendor", "base.name"]
+
+
+class Image(Case):
+    def setUp(self):
+        images.images()
+
+    def field(self, template):
+        return self.succeeds("podman", "image", "inspect", "-f", template, images.SIDECAR).strip()
+
+    def once(self, *arguments):
+        confined = ("--network", "none", "--read-only", "--cap-drop", "all", "--user", f"{ANY_UID}:0")
+        return self.succeeds("podman", "run", "--rm", *confined, images.SIDECAR, *arguments)
+
+    def test_it_is_small(self):
+        size = int(self.field("{{.Size}}"))
+        self.assertLess(size, 25_000_000)
+        self.figure(f"{size / 1e6:.1f} MB")
+
+    def test_a_numeric_user_ports_and_a_health_check(self):
+        self.assertEqual(self.field("{{.User}}"), "10001:0")
+        self.assertEqual(json.loads(self.field("{{json .Config.ExposedPorts}}")), {"8080/tcp": {}, "9090/tcp": {}})
+        self.assertEqual(json.loads(self.field("{{json .HealthCheck.Test}}")), ["CMD", "/sidecar", "healthcheck"])
+
+    def test_its_labels_are_complete(self):
+        labels = json.loads(self.field("{{json .Labels}}"))
+        missing = [each for each in LABELS if not labels.get(f"org.opencontainers.image.{each}")]
+        self.assertEqual(missing, [])
+
+    def test_a_binary_its_libraries_certificates_a_configuration_and_nothing_else(self):
+        root = self.succeeds("podman", "image", "mount", images.SIDECAR).strip()
+        files = self.succeeds("find", ".", "-type", "f", cwd=root).split()
+        self.assertEqual([each for each in files if not EXPECTED.fullmatch(each)], [])
+        self.succeeds("podman", "image", "unmount", images.SIDECAR)
+
+    def test_no_shell(self):
+        ran = run("podman", "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", images.SIDECAR, "-c", "true")
+        self.assertNotEqual(ran.returncode, 0)
+
+    def test_version_and_its_own_configuration_under_any_uid(self):
+        self.assertRegex(self.once("--version"), r"sidecar \d+\.\d+\.\d+")
+        self.once("--check")
+
+
+class Container(Case):
+    NAME = "sidecar-test"
+
+    def setUp(self):
+        images.images()
+        run("podman", "rm", "-f", self.NAME)
+        confined = ["--network", "none", "--read-only", "--read-only-tmpfs=false", "--user", f"{ANY_UID}:0", "--cap-drop", "all"]
+        confined += ["--security-opt", "no-new-privileges", "--memory", "256m"]
+        self.succeeds("podman", "run", "-d", "--name", self.NAME, *confined, images.SIDECAR)
+        self.process = self.succeeds("podman", "inspect", "-f", "{{.State.Pid}}", self.NAME).strip()
+
+    def tearDown(self):
+        run("podman", "rm", "-f", self.NAME)
+
+    def get(self, url):
+        return run("nsenter", "-t", self.process, "-n", "curl", "-s", "-i", "-m", "20", url).stdout
+
+    def test_from_its_start_without_a_backend_to_its_drain(self):
+        self.eventually(lambda: " 200 " in self.get("http://127.0.0.1:9090/readyz").split("\r\n")[0], what="it is ready")
+        with open(f"/proc/{self.process}/status", encoding="utf-8") as file:
+            status = file.read()
+        for wanted in (rf"Uid:\s+{ANY_UID}\s", r"CapEff:\s+0+$", r"CapBnd:\s+0+$", r"NoNewPrivs:\s+1$", r"Seccomp:\s+2$"):
+            self.assertRegex(status, f"(?m)^{wanted}")
+        self.assertEqual(run("podman", "healthcheck", "run", self.NAME).returncode, 0, "its health check succeeds")
+        answer = self.get("http://127.0.0.1:8080/api/v1/projects")
+        self.assertRegex(answer, r"(?s)^HTTP/1.1 503 .*\r\nRetry-After: ", "without a backend it answers 503")
+        began = time.monotonic()
+        self.succeeds("podman", "kill", "--signal", "TERM", self.NAME)
+        self.eventually(lambda: run("podman", "healthcheck", "run", self.NAME).returncode != 0, 4, "its health check fails")
+        self.assertEqual(self.succeeds("podman", "wait", self.NAME).strip(), "0")
+        self.figure(f"drained in {time.monotonic() - began:.1f} s, exit code 0")
