@@ -61,7 +61,12 @@ bool program::is_alive() const {
 }
 
 std::size_t program::resident_bytes() const { return pages(1) * static_cast<std::size_t>(::getpagesize()); }
-std::size_t program::address_space_bytes() const { return pages(0) * static_cast<std::size_t>(::getpagesize()); }
+std::size_t program::data_bytes() const { return pages(5) * static_cast<std::size_t>(::getpagesize()); }
+
+std::size_t program::descriptors() const {
+    const fs::directory_iterator all("/proc/" + std::to_string(id_) + "/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
 
 milliseconds program::cpu_time() const {
     std::ifstream in("/proc/" + std::to_string(id_) + "/stat");

@@ -26,7 +26,8 @@ public:
     wire connect() const { return wire::connect(port_); }
 
     std::size_t resident_bytes() const; // 0: it has ended
-    std::size_t address_space_bytes() const;
+    std::size_t data_bytes() const;     // that it may write to: what RLIMIT_DATA bounds
+    std::size_t descriptors() const;
     milliseconds cpu_time() const;
     bool is_alive() const;
     // From now on.
