@@ -164,10 +164,10 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
      each<&m::failures>,
      nullptr},
 
-    count_by<&m::relayed_unmodified, not_augmented>(outcomes, outcomes_help, "outcome"),
+    count_by<&m::not_augmented, not_augmented>(outcomes, outcomes_help, "outcome"),
     count_as<&m::augmented>(outcomes, outcomes_help, "outcome",
                             [](std::size_t) { return std::array<words, 3>{"augmented"}; }),
-    count_by<&m::relayed_unmodified, not_augmented>(old_outcomes, old_outcomes_help, "outcome"),
+    count_by<&m::not_augmented, not_augmented>(old_outcomes, old_outcomes_help, "outcome"),
     count_as<&m::augmented>(old_outcomes, old_outcomes_help, "outcome",
                             [](std::size_t) { return std::array<words, 3>{"spliced"}; }),
     count<&m::not_modified>("sidecar_augment_not_modified_total",

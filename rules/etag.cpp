@@ -1,7 +1,6 @@
 // Media types, entity tags and the lists of them (RFC 9110 8.3, 8.8.3, 13.1.2).
 #include "sidecar/augment.hpp"
 
-#include "sidecar/message.hpp"
 #include "sidecar/token.hpp"
 
 #include <algorithm>
@@ -10,18 +9,6 @@
 
 namespace sidecar {
 namespace {
-
-constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
-
-constexpr bool is_token(std::string_view text) noexcept {
-    return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
-}
-
-constexpr std::string_view without_blanks(std::string_view text) noexcept {
-    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-    return text;
-}
 
 constexpr bool is_opaque_byte(char c) noexcept {
     const auto byte = static_cast<unsigned char>(c);
@@ -57,7 +44,7 @@ std::optional<entity_tag> read_entity_tag(std::string_view text) noexcept {
 enum class comparison : std::uint8_t { weak, strong }; // RFC 9110 8.8.3.2
 
 bool names(std::string_view list, std::string_view etag, comparison how) noexcept {
-    if (without_blanks(list) == "*") return true;
+    if (trim_blanks(list) == "*") return true;
     const auto ours = read_entity_tag(etag);
     if (!ours || (how == comparison::strong && ours->weak)) return false;
     while (!list.empty()) {
@@ -94,7 +81,7 @@ std::array<char, 16> hex(std::uint64_t number) noexcept {
 } // namespace
 
 bool is_json_media_type(std::string_view content_type) noexcept {
-    const auto name = without_blanks(content_type.substr(0, content_type.find(';')));
+    const auto name = trim_blanks(content_type.substr(0, content_type.find(';')));
     const auto slash = name.find('/');
     if (slash == name.npos) return false;
     const auto type = name.substr(0, slash), subtype = name.substr(slash + 1);

@@ -5,6 +5,7 @@
 #include "rules/json_quote.hpp"
 #include "rules/path_template.hpp"
 #include "rules/target.hpp"
+#include "sidecar/token.hpp"
 
 #include <algorithm>
 #include <array>
@@ -48,14 +49,6 @@ private:
     std::vector<std::string> words_;
 };
 
-// As Puma names it to Rack: there `_` is `-`.
-bool is_override(std::string_view name) noexcept {
-    constexpr std::string_view override = "x-http-method-override";
-    return name.size() == override.size() && std::equal(name.begin(), name.end(), override.begin(), [](char a, char b) {
-               return (a == '_' ? '-' : ascii_lower(a)) == b;
-           });
-}
-
 // Puma takes spaces from the front of a value, and leaves tabs.
 bool begins_with_tab(const field_line& field) noexcept {
     if (field.line.empty()) return false;
@@ -64,14 +57,15 @@ bool begins_with_tab(const field_line& field) noexcept {
 }
 
 // Rack::MethodOverride, which Rails puts in front: the methods it knows, in any case; others, and more than one, have
-// no effect, and the request is still a POST. (It also looks for `_method` in a form, which is not read here.)
+// no effect, and the request is still a POST. Puma names the field to Rack as CGI does. (It also looks for `_method` in
+// a form, which is not read here.)
 bool is_another_method(const request_view& request) noexcept {
     constexpr std::array<std::string_view, 8> others{"GET",     "HEAD",  "PUT",  "DELETE",
                                                      "OPTIONS", "PATCH", "LINK", "UNLINK"};
     if (request.method != "POST") return false;
     const field_line* only = nullptr;
     for (const auto& field : request.fields) {
-        if (!is_override(field.name) || !request.reaches_backend(field)) continue;
+        if (!is_named_like(field.name, "x-http-method-override") || !request.reaches_backend(field)) continue;
         if (only) return false;
         only = &field;
     }

@@ -31,13 +31,13 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
-// How many values an enum has: its sentinel `count_`, or here the one that is last.
+// How many values an enum has: its sentinel `count_`, or as many as it has words.
 template <class Enum>
 inline constexpr std::size_t enum_size = static_cast<std::size_t>(Enum::count_);
 template <>
-inline constexpr std::size_t enum_size<reason> = static_cast<std::size_t>(reason::status_path) + 1;
+inline constexpr std::size_t enum_size<reason> = reason_words.size();
 template <>
-inline constexpr std::size_t enum_size<sidecar::not_augmented> = static_cast<std::size_t>(sidecar::not_augmented::backends_own_word) + 1;
+inline constexpr std::size_t enum_size<not_augmented> = not_augmented_words.size();
 
 // A counter for each value of an enum.
 template <class Enum>
@@ -152,7 +152,7 @@ struct worker_metrics {
     counters_by<reason> reasons;
     failure_counters failures;
 
-    counters_by<not_augmented> relayed_unmodified;
+    counters_by<sidecar::not_augmented> not_augmented;
     counter augmented;
     counter not_modified; // 304 answered here
     counter learned;

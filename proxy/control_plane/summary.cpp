@@ -150,7 +150,7 @@ figure_table augmenting(const standing& now) {
     table.rows.push_back({"info added", {{"augmented", count(sum(now.workers, &worker_metrics::augmented))}}});
     for (std::size_t i = 0; i < enum_size<not_augmented>; ++i) {
         const auto total = sum(
-            now.workers, [i](auto& w) -> auto& { return w.relayed_unmodified[i]; });
+            now.workers, [i](auto& w) -> auto& { return w.not_augmented[i]; });
         const auto why = std::string(to_string(static_cast<not_augmented>(i)));
         table.rows.push_back({"as it came: " + why, {{"not_augmented." + why, count(total)}}});
     }

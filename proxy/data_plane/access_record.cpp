@@ -82,7 +82,7 @@ void access_record::count(worker_metrics& metrics, const decision& decided, std:
     if (augmented)
         metrics.augmented.add();
     else if (relayed_unmodified)
-        metrics.relayed_unmodified[*relayed_unmodified].add();
+        metrics.not_augmented[*relayed_unmodified].add();
     if (sent_at != time_point{} && answered_at >= sent_at) metrics.upstream_response.observe(answered_at - sent_at);
     if (overhead.count() > 0) metrics.overhead.observe(overhead);
     const auto party_at_fault = whose(failure);

@@ -28,10 +28,10 @@ public:
 
     // Judged by its head alone: why it is relayed unmodified. nullopt: collect its body; of a response to a HEAD,
     // which has none, finish() comes next.
-    std::optional<not_augmented> reject(const response_head&) noexcept;
+    std::optional<not_augmented> reject(const response_head&);
 
-    // What body_reader lets out, as it would travel on unmodified. A body_reader of a chunked body is given this as
-    // its sink, too. False: more than may be held.
+    // What body_reader lets out, as it would travel on unmodified; body_reader is given this as its sink, too. False:
+    // more than may be held. What is held is then still all that was given.
     bool collect(std::string_view out);
     void payload(std::string_view bytes) override;
     void trailer(std::string_view line) override;
@@ -41,20 +41,20 @@ public:
 
     struct result {
         std::optional<not_augmented> why_not; // relay held(); nothing below says anything then
-        int status = 200;                     // or 304 or 412: the client's conditions are decided here
-        response_changes changes;             // besides what is changed of every response; may view the augmenter
+        int status = 200;                     // 304: there is no body. 412: give a local reply
+        response_changes changes;             // besides the client's version and persistence
         std::string body;                     // all that follows the head, chunk framing and trailers included
     };
     // The whole body is here. Once, and the augmenter must stay as long as the result.
     result finish(const response_head&);
 
 private:
-    result refuse(const result& made, int status) const;
+    int status_by_conditions() const noexcept;
 
     const augment& what_;
     const request_head& request_;
     std::size_t body_bytes_max_;
-    bool chunked_ = false; // then the payload comes apart from what is held
+    bool framed_ = false; // what is held has chunk framing in it, so that the payload is kept apart
     std::string held_;
     std::string payload_;
     std::string trailers_;

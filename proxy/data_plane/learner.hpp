@@ -20,8 +20,8 @@ public:
     learner(const forward::learning& lesson, const response_head& response, std::size_t body_bytes_max);
 
     // Whether the body is to be read: body_reader is given this as its sink. If not, finish() knows already.
-    bool wants_body() const noexcept { return !coding_.empty(); }
-    bool too_large() const noexcept { return too_large_; }
+    bool wants_body() const noexcept { return coding_.has_value(); }
+    bool too_large() const noexcept { return too_large_; } // more came than is read: nothing is learned
     std::size_t held_bytes() const noexcept { return body_.capacity(); }
 
     void payload(std::string_view bytes) override;
@@ -31,8 +31,8 @@ public:
     std::optional<uuid> finish() const;
 
 private:
-    std::optional<uuid> id_; // known from the path
-    std::string coding_;     // of the body; empty: nothing is to be read
+    std::optional<uuid> id_;            // known from the path
+    std::optional<std::string> coding_; // of the body that is to be read, if one is
     std::size_t body_bytes_max_;
     bool too_large_ = false;
     std::string body_;

@@ -140,6 +140,7 @@ std::size_t find_judgeable(std::string_view bytes, std::size_t from, bool begins
 template <class Head>
 head_status read_whole(std::string_view bytes, std::size_t& searched, const head_limits& limits, Head& into) {
     const auto within = bytes.substr(0, limits.header_bytes_max);
+    into.clear();
     if (searched == 0 && read_lines(within, limits, into) == head_status::complete) return head_status::complete;
     const bool begins_well = !within.empty() && may_begin_with(within.front(), into);
     for (;;) {

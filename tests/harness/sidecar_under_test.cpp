@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <stdexcept>
+#include <string_view>
 
 namespace harness {
 
@@ -28,13 +29,23 @@ config make_config(std::uint16_t backend, std::uint16_t no_status, const sidecar
     return made;
 }
 
+std::size_t count_in(std::string_view text, std::string_view part) {
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++count;
+    return count;
+}
+
 } // namespace
 
 sidecar_under_test::sidecar_under_test(std::uint16_t backend, const edit& edited)
     : log_descriptor_(::memfd_create("log", MFD_CLOEXEC)) {
     if (log_descriptor_ < 0) throw std::runtime_error("memfd_create");
     log_ = std::make_unique<sidecar::log>(log_descriptor_);
-    server_ = std::make_unique<sidecar::server>(make_config(backend, no_status_.port(), edited), *log_);
+    next_ = make_config(backend, no_status_.port(), edited);
+    server_ = std::make_unique<sidecar::server>(next_, *log_, [this]() -> sidecar::result<config> {
+        const std::lock_guard lock(mutex_);
+        return next_;
+    });
     running_ = std::async(std::launch::async, [this] { server_->run(); });
 }
 
@@ -50,6 +61,32 @@ message sidecar_under_test::ask(std::string_view request) const {
     auto client = connect();
     client.send(request);
     return client.receive_message(request.starts_with("HEAD ") ? wire::kind::answer_to_head : wire::kind::answer);
+}
+
+void sidecar_under_test::reload(const edit& edited) {
+    constexpr std::string_view done = R"("msg":"reloaded")";
+    const auto before = count_in(log_lines(), done);
+    {
+        const std::lock_guard lock(mutex_);
+        edited(next_);
+    }
+    server_->request_reload();
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (count_in(log_lines(), done) == before) {
+        if (std::chrono::steady_clock::now() > until) throw std::runtime_error("waited in vain for a reload");
+        std::this_thread::yield();
+    }
+}
+
+std::string sidecar_under_test::await_log(std::string_view text) const {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (true) {
+        auto lines = log_lines();
+        if (lines.find(text) != std::string::npos) return lines;
+        if (std::chrono::steady_clock::now() > until)
+            throw std::runtime_error(std::string("waited in vain for a log line with ").append(text));
+        std::this_thread::yield();
+    }
 }
 
 void sidecar_under_test::await_end() {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -47,13 +48,19 @@ public:
     message ask(std::string_view request) const;
 
     void drain() { server_->drain(); }
+    // The configuration that it was started with, edited again; returns when it is in force.
+    void reload(const edit& edited);
     void await_end(); // of run(), after a drain
     bool has_ended() const;
     // What has been logged so far.
     std::string log_lines() const;
+    // The same, once it holds this.
+    std::string await_log(std::string_view text) const;
 
 private:
     closed_port no_status_;
+    std::mutex mutex_;
+    config next_; // for a reload
     int log_descriptor_;
     std::unique_ptr<sidecar::log> log_;
     std::unique_ptr<sidecar::server> server_;

@@ -121,6 +121,14 @@ std::size_t wire::send_until_stalled(std::string_view bytes, milliseconds stall)
     return sent;
 }
 
+void wire::send_what_goes(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto n = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n <= 0) return;
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
 std::string wire::receive(std::size_t size) {
     const auto until = clock::now() + patience;
     while (received_.size() < size)

@@ -45,6 +45,9 @@ public:
     // Sends until the other side takes nothing more for so long; how much it took.
     std::size_t send_until_stalled(std::string_view bytes, milliseconds stall);
 
+    // What the kernel takes of it at once, if the connection still stands.
+    void send_what_goes(std::string_view bytes);
+
     std::string receive(std::size_t size);                 // exactly so many
     std::string receive_until(std::string_view delimiter); // up to its end
     std::string receive_head() { return receive_until("\r\n\r\n"); }

@@ -40,14 +40,11 @@ std::vector<hostile_answer> hostile_answers() {
     bad("two equal lengths", ok("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"));
     bad("two lengths that differ", ok("Content-Length: 5\r\nContent-Length: 6\r\n", "hello"));
     bad("chunks in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
-    bad("a length in a 100",
-        "HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    bad("chunks in a 103",
-        "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + line("HTTP/1.1 200 OK"));
     bad("a length in a 204", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello");
     bad("chunks in a 204", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     bad("a 101 nobody asked for",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    bad("a 101 to another protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
     bad("a 101 without Upgrade", "HTTP/1.1 101 Switching Protocols\r\n\r\n");
     bad("nothing behind a 100", "HTTP/1.1 100 Continue\r\n\r\n", true);
     bad("a folded line", ok("A: b\r\n c\r\nContent-Length: 0\r\n", ""));
@@ -58,8 +55,8 @@ std::vector<hostile_answer> hostile_answers() {
     bad("a bare CR in a value", ok("A: b\rc\r\nContent-Length: 0\r\n", ""));
     bad("a NUL in a value", ok("A: b\0c\r\nContent-Length: 0\r\n"s, ""));
     bad("a control byte in a value", ok("A: \x01\r\nContent-Length: 0\r\n", ""));
-    bad("a blank before the colon", ok("A : b\r\nContent-Length: 0\r\n", ""));
-    bad("a blank before the colon of Content-Length", ok("Content-Length : 0\r\n", ""));
+    bad("a blank before the name", ok(" A: b\r\nContent-Length: 0\r\n", ""));
+    bad("a tab before a length", ok("Content-Length:\t0\r\n", ""));
     bad("a name that is no token", ok("A(: b\r\nContent-Length: 0\r\n", ""));
     bad("no colon", ok("A\r\nContent-Length: 0\r\n", ""));
     bad("no name", ok(": b\r\nContent-Length: 0\r\n", ""));

@@ -92,6 +92,9 @@ std::vector<hostile_request> hostile_framing() {
     both("a blank before the colon of Content-Length", "Content-Length : 15\r\n");
     both("a folded Transfer-Encoding", "Transfer-Encoding:\r\n chunked\r\n");
     both("a folded Content-Length", "Content-Length: 1\r\n 5\r\n");
+    both("a tab before chunked", "Transfer-Encoding:\tchunked\r\n");
+    both("a tab behind chunked", "Transfer-Encoding: chunked\t\r\n");
+    both("a tab before a length", "Content-Length:\t15\r\n");
     all.push_back({"chunks in HTTP/1.0",
                    "POST /p HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"});
     all.push_back({"another coding in HTTP/1.0",
@@ -130,11 +133,11 @@ std::vector<hostile_request> hostile_targets() {
         {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
     };
     for (const auto& target :
-         {"x/y"s,     "?x"s,         "@evil/x"s,      ".evil/x"s,      "\\x"s,          "*"s,           "*x"s,
-          "h:80"s,    "http://"s,    "http:///x"s,    "http://u@h/x"s, "http://a b/"s,  "http://a:b/"s, "http://a,b/"s,
-          "http:/a"s, "http:a"s,     "://a/"s,        "ftp://a/x"s,    "javascript:x"s, "#"s,           "/a#b"s,
-          "/#"s,      "/a\xc3\xa4"s, "/\xff"s,        "/a\x01"s,       "/a\x7f"s,       "/a\0b"s,       "/a\tb"s,
-          "/a\x0b"s,  ""s,           "http://a\\b/"s, "http://[::1/"s})
+         {"x/y"s,          "?x"s,          "@evil/x"s, ".evil/x"s,   "\\x"s,          "*"s,
+          "*x"s,           "h:80"s,        "http://"s, "http:///x"s, "http://u@h/x"s, "http://a b/"s,
+          "http://a:b/"s,  "http://a,b/"s, "http:/a"s, "http:a"s,    "://a/"s,        "ftp://a/x"s,
+          "javascript:x"s, "#"s,           "/a#b"s,    "/#"s,        "/a\x01"s,       "/a\x7f"s,
+          "/a\0b"s,        "/a\tb"s,       "/a\x0b"s,  ""s,          "http://a\\b/"s, "http://[::1/"s})
         all.push_back({"target " + target, get(target)});
     return all;
 }
@@ -162,6 +165,8 @@ std::vector<hostile_request> hostile_lines() {
         {"a method with a byte above 127", "G\xc3\x8bT / HTTP/1.1\r\nHost: a\r\n\r\n"},
         {"a NUL in the method", "GE\0T / HTTP/1.1\r\nHost: a\r\n\r\n"s},
         {"the hello of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"s},
+        {"a bare LF alone", "GET / HTTP/1.1\nHost: a\n\n"},
+        {"a bare LF at the end of the head", "GET / HTTP/1.1\r\nHost: a\r\n\n"},
         {"a bare CR in the request line", "GET /\r HTTP/1.1\r\nHost: a\r\n\r\n"},
         {"a bare LF behind the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n"},
         {"a bare LF behind a field", with("A: b\nC: d\r\n")},
@@ -185,6 +190,13 @@ std::vector<hostile_request> hostile_lines() {
         {"a blank before the colon", with("A : b\r\n")},
         {"a Connection that is no list", with("Connection: x-a x-b\r\n")},
         {"a tab before the colon", with("A\t: b\r\n")},
+        {"65 options in Connection", with("Connection: a" +
+                                          [] {
+                                              std::string more;
+                                              for (int i = 1; i < 65; ++i) more += ",a";
+                                              return more;
+                                          }() +
+                                          "\r\n")},
         {"no colon", with("A\r\n")},
         {"no name", with(": b\r\n")},
         {"a blank in a name", with("A B: c\r\n")},
@@ -229,8 +241,11 @@ std::vector<hostile_body> hostile_chunks() {
     body("a NUL in a trailer", "0\r\nA: \0\r\n\r\n"s);
     body("a bare LF in a trailer", "0\r\nA: b\nC: d\r\n\r\n");
     body("a bare CR in a trailer", "0\r\nA: b\rC: d\r\n\r\n");
-    body("Content-Length as a trailer", "0\r\nContent-Length: 5\r\n\r\n");
-    body("Transfer-Encoding as a trailer", "0\r\ntransfer-encoding: chunked\r\n\r\n");
+    for (const auto* const extension : {"", "=b", "=", " ", "a=", "a==b", "a b", "a=b c", "a=\"b", "a=\"b\"c",
+                                        "a=b\"c\"", "a;", ";a", "a=b ", "a ", "(a)", "a=(b)"})
+        size("5;"s + extension);
+    size("00000000000000005");
+    body("an extension of the last chunk that is none", "5\r\nhello\r\n0;\r\n\r\n");
     body("a million zeros", std::string(1'000'000, '0') + "5\r\nhello\r\n0\r\n\r\n");
     body("a million bytes of extension", "5;" + std::string(1'000'000, 'a') + "\r\nhello\r\n0\r\n\r\n");
     body("a million bytes of trailer", "0\r\nA: " + std::string(1'000'000, 'a') + "\r\n\r\n");

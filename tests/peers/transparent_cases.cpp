@@ -54,7 +54,10 @@ std::vector<transparent> targets() {
                                      "/a+b?c+d",
                                      "/a,b'c(d)*e!$&=",
                                      "/a?info&info=&%69nfo",
-                                     "/*"})
+                                     "/*",
+                                     "/a\xc3\xa4",
+                                     "/\xff",
+                                     "/x?name_contains=M\xc3\xbcller"})
         all.push_back({"target "s + target, get(target)});
     all.push_back({"a target of 8 KiB", get("/" + std::string(8192, 'a'))});
     all.push_back({"OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"});
@@ -103,6 +106,9 @@ std::vector<transparent> request_heads() {
              for (int i = 0; i < 64; ++i) lines += "X-" + std::to_string(i) + ": " + std::string(1000, 'y') + "\r\n";
              return lines;
          }())},
+        {"HTTP/1.2 is read as HTTP/1.1", "GET / HTTP/1.2\r\nHost: a\r\nA: b\r\n\r\n", good, with("A: b\r\n")},
+        {"Host with a later kind of address", "GET / HTTP/1.1\r\nHost: [v1.a]\r\n\r\n"},
+        {"Host with an apostrophe", "GET / HTTP/1.1\r\nHost: a'b\r\n\r\n"},
         {"empty lines before the request", "\r\n\r\n" + get("/x"), good, get("/x")},
     };
     for (const char* const method : {"PUT", "DELETE", "PATCH", "PROPFIND", "M-SEARCH", "TRACE", "OPTIONS", "get", "X!"})
@@ -128,6 +134,17 @@ std::vector<transparent> request_bodies() {
          post("Transfer-Encoding: chunked\r\n", "5;a=b;c\r\nhello\r\n3;q=\"x;\\\"y, z\"\r\nabc\r\n0;last=1\r\n\r\n")},
         {"trailers", post("Trailer: X-Sum, x-b\r\nTransfer-Encoding: chunked\r\n",
                           "5\r\nhello\r\n0\r\nX-Sum: 1\r\nx-b:2\r\nX-Sum:  3 \r\nX-Empty:\r\n\r\n")},
+        {"blanks in a chunk extension where a reader must take them",
+         post("Transfer-Encoding: chunked\r\n", "5; a = b\t; c ;d=\"e\" ;f\r\nhello\r\n0\r\n\r\n")},
+        {"foreign trailers are left out",
+         post("Transfer-Encoding: chunked\r\n",
+              "5\r\nhello\r\n0\r\nX-Sum: 1\r\nContent-Length: 5\r\ntransfer-encoding: chunked\r\nHost: "
+              "b\r\nAuthorization: "
+              "c\r\nX-b: 2\r\nContent-Type: d\r\nTrailer: e\r\nX_Forwarded_For: f\r\n\r\n"),
+         good, post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\nX-Sum: 1\r\nX-b: 2\r\n\r\n")},
+        {"foreign trailers alone", post("Transfer-Encoding: chunked\r\n", "0\r\nSet-Cookie: a\r\n\r\n"), good,
+         post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n")},
+        {"a digest as a trailer", post("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nContent-Digest: x\r\n\r\n")},
         {"chunks of every byte", post("Transfer-Encoding: chunked\r\n", "100\r\n" + every_byte() + "\r\n0\r\n\r\n")},
     };
 }
@@ -145,7 +162,15 @@ std::vector<transparent> hop_by_hop() {
         dropped("two Connection lines", "Connection: x-a\r\nX-A: 1\r\nX-B: 2\r\nConnection: X-B\r\nX-C: 3\r\n",
                 "X-C: 3\r\n"),
         dropped("TE: gzip", "TE: gzip\r\nConnection: TE\r\nC: d\r\n", "C: d\r\n"),
-        dropped("TE: trailers stays", "TE: trailers\r\nConnection: TE\r\nC: d\r\n", "TE: trailers\r\nC: d\r\n"),
+        dropped("TE: trailers stays", "TE: trailers\r\nConnection: TE\r\nC: d\r\n",
+                "TE: trailers\r\nC: d\r\nConnection: TE\r\n"),
+        dropped("TE: trailers without Connection", "te: Trailers\r\nC: d\r\n",
+                "te: Trailers\r\nC: d\r\nConnection: TE\r\n"),
+        dropped("TE: trailers of a list stays", "TE: gzip;q=0.5, trailers\r\nConnection: close, TE\r\nC: d\r\n",
+                "TE: trailers\r\nC: d\r\nConnection: TE\r\n"),
+        dropped("TE: trailers in a second line", "TE: gzip\r\nC: d\r\nTE: trailers\r\nTE: trailers\r\n",
+                "C: d\r\nTE: trailers\r\nConnection: TE\r\n"),
+        dropped("TE: trailers with a weight is none", "TE: trailers;q=0\r\nC: d\r\n", "C: d\r\n"),
         dropped("an upgrade to h2c",
                 "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nC: d\r\n",
                 "C: d\r\n"),
@@ -199,6 +224,22 @@ std::vector<transparent> answer_heads() {
         {"bytes above 127", get("/"), answer("200 \xc3\x96k", "A: \xff\x80\r\n")},
         {"blanks around values", get("/"), answer("200 OK", "A:b\r\nC:  d \r\nE:\r\n")},
         {"an empty reason phrase", get("/"), answer("200 ", "")},
+        {"a blank before the colon goes",
+         get("/"),
+         answer("200 OK", "Foo : bar\r\nA\t:b\r\n"),
+         {},
+         answer("200 OK", "Foo: bar\r\nA:b\r\n")},
+        {"HTTP/1.2 of a backend", get("/"), "HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\nok", {}, good},
+        {"a length in a 100 goes",
+         get("/"),
+         "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\nA: b\r\n\r\n" + good,
+         {},
+         "HTTP/1.1 100 Continue\r\nA: b\r\n\r\n" + good},
+        {"chunks in a 103 go",
+         get("/"),
+         "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\nContent-Length: 7\r\n\r\n" + good,
+         {},
+         "HTTP/1.1 103 Early Hints\r\n\r\n" + good},
         {"another reason phrase", get("/"), answer("200 All is well (really)", "")},
         {"a redirect", get("/"), answer("302 Found", "Location: http://a/b%2F\r\n")},
         {"a challenge", get("/"),
@@ -235,6 +276,12 @@ std::vector<transparent> answer_bodies() {
         {"trailers", get("/"),
          ok("Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n",
             "5;a\r\nhello\r\n0;z\r\nX-Sum: 1\r\nx-b:2\r\nX-Sum: 3\r\n\r\n")},
+        {"foreign trailers are left out",
+         get("/"),
+         ok("Transfer-Encoding: chunked\r\n",
+            "5\r\nhello\r\n0\r\nSet-Cookie: a\r\nX-Sum: 1\r\nContent-Type: b\r\nWWW-Authenticate: c\r\n\r\n"),
+         {},
+         ok("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n")},
         {"gzip stays gzip", get("/"), ok("Content-Encoding: gzip\r\nContent-Length: 4\r\n", "\x1f\x8b\x08\xff"s)},
         {"a part of the whole", get("/"),
          "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/5\r\nContent-Length: 2\r\n\r\nhe"},

@@ -138,7 +138,7 @@ TEST_CASE("what the values of an enum are called differs") {
     differ(party{});
     differ(poll_failure{});
     differ(reason{});
-    differ(unspliced{});
+    differ(not_augmented{});
 }
 
 TEST_CASE("every counter of a worker is in the table") {

@@ -53,6 +53,16 @@ struct fixture {
         up.send(answer);
         CHECK(client.receive(answer.size()) == answer);
     }
+    void pass_apart(const std::string& response) {
+        client.send(create);
+        backend.await_request(up);
+        up.receive_request();
+        const auto head = response.substr(0, response.find("\r\n\r\n") + 4);
+        up.send(head);
+        CHECK(client.receive(head.size()) == head);
+        up.send(response.substr(head.size()));
+        CHECK(client.receive(response.size() - head.size()) == response.substr(head.size()));
+    }
     bool is_gated() {
         client.send(upload);
         while (!client.has_something() && !up.has_bytes() && backend.untouched()) std::this_thread::yield();
@@ -116,6 +126,15 @@ TEST_CASE_FIXTURE(fixture, "it is learned from every framing") {
         up.send_bytewise(answer);
         CHECK(client.receive(answer.size()) == answer);
     }
+    // The body comes when the head has gone, and into memory where the head was.
+    SUBCASE("gzip, head and body apart") {
+        pass_apart(accepted(json + "Content-Encoding: gzip\r\n", gzipped(created)));
+    }
+    SUBCASE("gzip, head and large body apart") {
+        const auto padded = R"({"id":")" + id + R"(","x":")" + std::string(60'000, 'x') + R"("})";
+        pass_apart(accepted(json + "Content-Encoding: gzip\r\n", gzipped(padded)));
+    }
+    SUBCASE("head and body apart") { pass_apart(accepted(json, created)); }
     SUBCASE("until the end") {
         client.send(create);
         up = backend.accept();

@@ -1,0 +1,89 @@
+// Requests wait in line for a place below upstream.connections_max. A place that comes free goes to one that still
+// wants it, whoever has left meanwhile.
+#include "tests/harness/program.hpp"
+#include "tests/harness/scripted_backend.hpp"
+#include "tests/harness/sidecar_under_test.hpp"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+using namespace harness;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const std::string last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+
+std::string one_place(std::uint16_t backend, std::uint16_t no_status) {
+    return "upstream: {address: 127.0.0.1:" + std::to_string(backend) + ", max_connections: 1}\nworkers: 1\n" +
+           "admin: {address: off}\nstatus: {url: http://127.0.0.1:" + std::to_string(no_status) + "/}\n";
+}
+
+} // namespace
+
+// The sidecar stands still while both happen, so that it learns of both at once, and in this order.
+TEST_CASE("a place that comes free just as the front of the line leaves goes to the next") {
+    scripted_backend backend;
+    closed_port no_status;
+    program sidecar(one_place(backend.port(), no_status.port()));
+    std::string response = ok;
+    bool place_first = true;
+    SUBCASE("the connection is kept, the place first") {}
+    SUBCASE("the connection is kept, the client first") { place_first = false; }
+    SUBCASE("the connection is closed, the place first") { response = last; }
+    SUBCASE("the connection is closed, the client first") {
+        response = last;
+        place_first = false;
+    }
+    auto holder = sidecar.connect();
+    holder.send(get);
+    auto up = backend.accept();
+    up.receive_head();
+    std::vector<wire> line;
+    for (int i = 0; i < 4; ++i) {
+        line.push_back(sidecar.connect());
+        line.back().send(get);
+        CHECK(line.back().stays_silent(10ms)); // it waits
+    }
+    sidecar.halt();
+    if (place_first) up.send(response);
+    line[0].reset();
+    line[1].reset();
+    if (!place_first) up.send(response);
+    sidecar.go_on();
+    CHECK(holder.receive_answer().body == "ok");
+    for (int i = 2; i < 4; ++i) {
+        backend.await_request(up);
+        CHECK(up.receive_head() == get);
+        up.send(response);
+        CHECK(line[static_cast<std::size_t>(i)].receive_answer().body == "ok");
+    }
+}
+
+TEST_CASE("a line in which clients come and go loses no place") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.upstream.connections_max = 1; });
+    for (int round = 0; round < 60; ++round) {
+        auto holder = proxy.connect(), leaves = proxy.connect(), stays = proxy.connect();
+        holder.send(get);
+        auto up = backend.accept();
+        up.receive_head();
+        leaves.send(get);
+        stays.send(get);
+        up.send(last);
+        leaves.reset();
+        holder.receive_answer();
+        // The one that left may have been forwarded by then.
+        while (!stays.has_something()) {
+            backend.await_request(up);
+            up.receive_head();
+            up.try_send(last);
+            if (!stays.stays_silent(20ms)) break;
+        }
+        CHECK(stays.receive_answer().body == "ok");
+        up.close();
+    }
+}
