@@ -97,7 +97,7 @@ stage::stage(family of, const edit& edited, std::string_view document) : family_
     listen();
     log_descriptor_ = checked(::open("/dev/null", O_WRONLY | O_CLOEXEC), "open");
     log_ = std::make_unique<sidecar::log>(log_descriptor_);
-    shared_ = std::make_unique<sidecar::shared>(sidecar::latest<sidecar::settings>{}, board_, *log_);
+    shared_.reset(new sidecar::shared{{}, board_, *log_});
     reconfigure(edited);
     publish(document);
     worker_ = std::make_unique<sidecar::worker>(*shared_, 0, std::vector<int>{});
