@@ -20,13 +20,14 @@ constexpr bool is_sanitized = harness::sanitized;
 
 // Every position of what is short. Of what is long: near its ends, near the sizes of buffers, and some between.
 std::vector<std::size_t> positions(std::size_t size, std::size_t phase) {
-    constexpr std::size_t short_max = 1'500, edge = 250, stride_between = 997;
+    constexpr std::size_t short_max = 1'500, edge = 250;
+    const std::size_t between = std::max<std::size_t>(997, size / 50);
     const std::size_t stride = is_sanitized ? 9 : 1;
     std::vector<std::size_t> all;
     for (std::size_t at = 1; at < size; ++at) {
         const bool near_an_edge = at < edge || at + edge > size;
-        const bool near_a_buffer = (at + 3) % 16'384 < 6;
-        const bool taken = size <= short_max || near_an_edge || near_a_buffer || at % stride_between == 0;
+        const bool near_a_buffer = size < 200'000 && (at + 3) % 16'384 < 6;
+        const bool taken = size <= short_max || near_an_edge || near_a_buffer || at % between == 0;
         if (taken && (at + phase) % stride == 0) all.push_back(at);
     }
     return all;
