@@ -196,6 +196,7 @@ TEST_CASE("a request waits for a place below upstream.connections_max, but not f
     sidecar_under_test proxy(backend, [](config& c) {
         c.upstream.connections_max = 1;
         c.upstream.connect_retry = 300ms;
+        c.upstream.reuse_for_writes = 0ms;
     });
     auto first = proxy.connect(), second = proxy.connect();
     first.send(get);

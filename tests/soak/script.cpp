@@ -104,21 +104,60 @@ void make_gated(script& s, dice& d) {
 }
 
 void make_augmented(script& s, dice& d) {
-    const string body = R"({ "id" : "x", "n":1e400, "t":")" + string(d.below(5'000), 't') + "\" }";
+    static constexpr std::array<string_view, 7> others{
+        "[]", "17", "", "{\"a\":", "{}{}", R"({"info":{"resource_consistency":{}}})", R"({"info":7})"};
+    const bool passes = d.one_in(3); // what is not augmented after all
+    const string body = passes ? string(any_of(d, others))
+                               : R"({ "id" : "x", "n":1.50e+0, "t":")" + string(d.below(5'000), 't') + "\" }";
     const string_view info = R"(,"info":{"resource_consistency":{"is_upload_ready":false,"is_download_ready":false}})";
     const string target = "/api/v1/projects/" + string(not_ready_project) + (d.one_in(2) ? "?info" : "?a=1&%69nfo=");
     const string number = string(number_field) + ": " + std::to_string(s.number) + "\r\n";
     s.sent = "GET " + target + " HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n" + number + "\r\n";
     s.arrives = "GET " + target + " HTTP/1.1\r\nHost: a\r\n" + number + "Accept-Encoding: identity\r\n\r\n";
-    const string spliced = body.substr(0, body.size() - 1) + string(info) + "}";
-    const string type = "Content-Type: application/json\r\n";
-    s.received =
-        "HTTP/1.1 200 OK\r\n" + type + "Content-Length: " + std::to_string(spliced.size()) + "\r\n\r\n" + spliced;
-    if (d.one_in(2))
-        s.answer = "HTTP/1.1 200 OK\r\n" + type + "Transfer-Encoding: chunked\r\n\r\n" + hex(body.size()) + "\r\n" +
-                   body + "\r\n0\r\n\r\n";
-    else
-        s.answer = "HTTP/1.1 200 OK\r\n" + type + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    const string status = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    const auto with_length = [&](const string& payload) {
+        return status + "Content-Length: " + std::to_string(payload.size()) + "\r\n\r\n" + payload;
+    };
+    const string augmented = passes ? string() : body.substr(0, body.size() - 1) + string(info) + "}";
+    const auto framed = chunked(d, body);
+    const bool in_chunks = d.one_in(2) && (passes || framed.find("X-Check") == string::npos);
+    s.answer = in_chunks ? status + "Transfer-Encoding: chunked\r\n\r\n" + framed : with_length(body);
+    s.received = passes ? s.answer : with_length(augmented);
+}
+
+// Many small pieces, without their framing for a client that knows none.
+void make_dechunked(script& s, dice& d) {
+    const string number = string(number_field) + ": " + std::to_string(s.number) + "\r\n";
+    s.sent = "GET /tiny HTTP/1.0\r\nHost: a\r\n" + number + "\r\n";
+    s.arrives = "GET /tiny HTTP/1.1\r\nHost: a\r\n" + number + "\r\n";
+    const auto payload = bytes(d, d.below(9'000));
+    const auto most = 1 + d.below(4);
+    s.answer = "HTTP/1.1 200 OK\r\nServer: soak\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (std::size_t at = 0; at < payload.size(); at += most) {
+        const auto piece = payload.substr(at, most);
+        s.answer += hex(piece.size()) + "\r\n" + piece + "\r\n";
+    }
+    s.answer += d.one_in(2) ? "0\r\nX-Check: a\r\n\r\n" : "0\r\n\r\n";
+    s.received = "HTTP/1.1 200 OK\r\nServer: soak\r\nConnection: close\r\n\r\n" + payload;
+    s.last_on_connection = true;
+}
+
+// An upload that the backend does not live to read.
+void make_killed(script& s, dice& d) {
+    const string number = string(number_field) + ": " + std::to_string(s.number) + "\r\n";
+    const auto body = bytes(d, 1 + d.below(2'000'000));
+    s.sent = "POST /killed HTTP/1.1\r\nHost: a\r\n" + number + "Content-Length: " + std::to_string(body.size()) +
+             "\r\n\r\n" + body;
+    s.arrives = s.sent;
+    if (d.one_in(2)) s.answer = "HTTP/1.1 200 OK\r\nServer: soak\r\n\r\n" + bytes(d, 1 + d.below(5'000));
+    s.planned = fault::killed;
+    s.last_on_connection = true;
+}
+
+void add_what_lies_behind(script& s, dice& d) {
+    static constexpr std::array<string_view, 5> all{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON",
+                                                    "HTTP/1.1 400 Bad Request\r\n\r\n", "x", "\r\n", "0\r\n\r\n"};
+    s.behind = any_of(d, all);
 }
 
 void make_request(script& s, dice& d, string_view method) {
@@ -191,8 +230,19 @@ script make_script(std::uint64_t seed, std::uint64_t number) {
         make_gated(s, d);
         return s;
     }
+    s.apart = d.one_in(3);
+    s.urgent = d.one_in(4);
     if (what < 12) {
         make_augmented(s, d);
+        if (d.one_in(3)) add_what_lies_behind(s, d);
+        return s;
+    }
+    if (what < 15) {
+        make_dechunked(s, d);
+        return s;
+    }
+    if (what < 17) {
+        make_killed(s, d);
         return s;
     }
     static constexpr std::array<string_view, 8> methods{"GET",    "GET",  "POST",  "PUT",
@@ -203,6 +253,7 @@ script make_script(std::uint64_t seed, std::uint64_t number) {
     make_request(s, d, method);
     make_answer(s, d, method);
     if (s.planned != fault::none) s.last_on_connection = true;
+    if (s.planned == fault::none && !s.backend_closes && d.one_in(10)) add_what_lies_behind(s, d);
     return s;
 }
 

@@ -13,8 +13,9 @@ enum class fault : std::uint8_t {
     illegal_request, // must be refused, and not reach the backend
     illegal_answer,  // must become a 502
     answer_cut,      // the backend closes within its answer: 502, or a visible truncation
-    no_answer,       // the backend closes without a byte: 502
+    no_answer,       // the backend closes without a byte: so does the sidecar
     client_aborts,   // the client goes in the middle of its request
+    killed,          // the backend is reset within the request's body, having begun a response until the end perhaps
 };
 
 struct script {
@@ -28,6 +29,9 @@ struct script {
     bool backend_closes = false;     // after its answer
     bool own_answer = false;         // the gate's: the backend is not asked
     std::uint64_t cuts = 0;          // seeds where either side's bytes are cut into pieces
+    std::string behind;              // the backend's response, in one with its last byte: nobody may get it
+    bool apart = false;              // the response's head comes alone
+    bool urgent = false;             // an urgent byte among the bytes of each side
 };
 
 // `ready` and `not_ready`: ids of projects that the status document says so of.

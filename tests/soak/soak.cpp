@@ -53,8 +53,14 @@ void complain(std::uint64_t number, string_view what, string_view expected = {},
 }
 
 // In pieces of random sizes, now and then with a breath in between.
-bool send_in_pieces(harness::wire& to, string_view bytes, dice& d) {
+bool send_in_pieces(harness::wire& to, string_view bytes, dice& d, bool urgent = false) {
     while (!bytes.empty()) {
+        // One at most, and before the last byte, so that it has been read past when the next one comes: until then it
+        // would be a byte like any other.
+        if (urgent && d.one_in(3)) {
+            ::send(to.descriptor(), "!", 1, MSG_OOB | MSG_NOSIGNAL);
+            urgent = false;
+        }
         const auto n = std::min<std::size_t>(bytes.size(), d.one_in(3) ? 1 + d.below(200) : 1 + d.below(60'000));
         if (!to.try_send(bytes.substr(0, n))) return false;
         bytes.remove_prefix(n);
@@ -112,6 +118,7 @@ private:
             const auto n = ::recv(client.descriptor(), piece.data(), piece.size(), MSG_DONTWAIT);
             if (n <= 0) return;
             in.append(piece.data(), static_cast<std::size_t>(n));
+            if (is_killed_by(client, in)) return;
             while (const auto size = harness::request_size(in)) {
                 const auto request = in.substr(0, *size);
                 in.erase(0, *size);
@@ -119,6 +126,18 @@ private:
             }
         }
         client.reset();
+    }
+
+    // Within the request's body, or as its last byte comes.
+    bool is_killed_by(harness::wire& client, const string& in) {
+        if (!in.starts_with("POST /killed ") || in.find("\r\n\r\n") == string::npos) return false;
+        const auto number = std::strtoull(harness::field_of(in, number_field).value_or("0").c_str(), nullptr, 10);
+        const auto s = make_script(seed_, number);
+        dice d(s.cuts + 1);
+        client.try_send(s.answer);
+        if (d.one_in(2)) std::this_thread::sleep_for(std::chrono::microseconds(d.below(3'000)));
+        client.reset();
+        return true;
     }
 
     bool answer(harness::wire& client, const string& request) {
@@ -142,7 +161,20 @@ private:
             if (d.one_in(2)) client.reset();
             return false;
         }
-        if (!send_in_pieces(client, s.answer, d)) return false;
+        string_view answer = s.answer;
+        if (s.apart) {
+            const auto head = answer.substr(0, answer.rfind("\r\n\r\n", answer.find("\r\n\r\n") + 3) + 4);
+            if (!client.try_send(head)) return false;
+            std::this_thread::sleep_for(1ms); // the head has been read: that is what is tested
+            answer.remove_prefix(head.size());
+        }
+        if (s.behind.empty() || answer.empty()) {
+            if (!send_in_pieces(client, answer, d, s.urgent)) return false;
+        } else {
+            const auto last = answer.substr(answer.size() - 1);
+            if (!send_in_pieces(client, answer.substr(0, answer.size() - 1), d, s.urgent)) return false;
+            client.try_send(string(last) + s.behind); // it may be closed at once
+        }
         return !s.backend_closes && s.planned == fault::none;
     }
 
@@ -187,6 +219,7 @@ public:
 private:
     void exchange(const script& s) {
         if (!connection_.is_open()) connection_ = harness::wire::connect(port_);
+        ended_ = harness::ending::none;
         const auto began = clock::now();
         dice d(s.cuts);
         if (s.planned == fault::client_aborts) {
@@ -196,7 +229,7 @@ private:
             return;
         }
         // Both at once: an answer may come, and be long, before all is sent.
-        std::thread sender([&] { send_in_pieces(connection_, s.sent, d); });
+        std::thread sender([&] { send_in_pieces(connection_, s.sent, d, s.urgent); });
         string got;
         try {
             got = s.own_answer ? connection_.receive_answer().bytes() : receive(s);
@@ -226,7 +259,10 @@ private:
                 continue;
             }
             const auto n = ::recv(connection_.descriptor(), piece.data(), piece.size(), 0);
-            if (n <= 0) break;
+            if (n <= 0) {
+                ended_ = n == 0 ? harness::ending::fin : harness::ending::reset;
+                break;
+            }
             got.append(piece.data(), static_cast<std::size_t>(n));
         }
         return got;
@@ -241,6 +277,7 @@ private:
     static bool is_enough(string_view got, const script& s) {
         if (const auto at = error_at(got); at != string_view::npos)
             return got.find("\r\n\r\n", at) != string_view::npos && (s.sent.starts_with("HEAD") || got.ends_with("}"));
+        if (s.planned == fault::killed) return false;
         return s.planned == fault::none ? got.size() >= s.received.size() : got == s.received;
     }
 
@@ -252,11 +289,16 @@ private:
                 complain(s.number, "not the gate's answer", s.received, got);
             ++counts_.exact;
         } else if (s.planned == fault::illegal_request) {
-            if (status != 400)
+            if (status != 400 && status != 501)
                 complain(s.number, "an illegal request was not refused: " + harness::shown(s.sent), "", got);
             ++counts_.refused;
+        } else if (s.planned == fault::killed) {
+            // A response until the end that did not end in order, or none.
+            const bool seen = own_error || got.empty() || ended_ == harness::ending::reset;
+            if (!seen && !disturbed) complain(s.number, "a response cut short passes for whole", "", got);
+            ++counts_.cut;
         } else if (s.planned == fault::illegal_answer || s.planned == fault::no_answer) {
-            if (!own_error)
+            if (!own_error && !(got.empty() && s.planned == fault::no_answer))
                 complain(s.number, "an answer that can't be taken was taken: " + harness::shown(s.answer), "", got);
             ++counts_.refused;
         } else if (s.planned == fault::answer_cut) {
@@ -282,6 +324,7 @@ private:
     backend& api_;
     tally& counts_;
     harness::wire connection_;
+    harness::ending ended_ = harness::ending::none; // of the present exchange
 };
 
 // The sidecar as a process of its own, so that its memory and descriptors are its own too.
@@ -389,12 +432,12 @@ int run(const options& o) {
     for (unsigned i = 0; i < o.clients; ++i)
         threads.emplace_back([&] { client(o.seed, proxy.port(), api, counts).run(numbers, until); });
     dice d(o.seed);
-    auto next_report = began + o.duration / 10;
+    auto next_report = began + std::chrono::milliseconds(o.duration) / 10;
     for (auto next_fault = began + 2s; clock::now() < until && proxy.runs();) {
         std::this_thread::sleep_for(50ms);
         if (clock::now() > next_report) {
             report("after " + std::to_string((clock::now() - began) / 1s) + " s", proxy);
-            next_report += o.duration / 10;
+            next_report += std::chrono::milliseconds(o.duration) / 10;
         }
         if (o.calm || clock::now() < next_fault) continue;
         next_fault = clock::now() + 1s + std::chrono::milliseconds(d.below(3'000));
