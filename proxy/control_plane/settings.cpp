@@ -65,8 +65,8 @@ std::string authority_of(const endpoint& backend) {
 } // namespace
 
 std::shared_ptr<const settings> make_settings(const config& values, circumstances now) {
-    const auto clients = values.downstream.connections_max != 0 ? values.downstream.connections_max
-                                                                : connections_auto(now.descriptors);
+    const auto clients =
+        values.downstream.connections_max != 0 ? values.downstream.connections_max : connections_auto(now.descriptors);
     const auto upstream = values.upstream.connections_max != 0 ? values.upstream.connections_max : clients;
     const auto workers = std::max(1U, now.workers);
     rule_table rules(values.rules, hidden_path(values, now));

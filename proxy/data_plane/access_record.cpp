@@ -62,6 +62,7 @@ void access_record::finish(worker_state& worker, const settings& config, const r
                            const decision& decided, std::string_view client) const {
     worker.metrics.bytes_from_clients.add(bytes_from_client);
     worker.metrics.bytes_to_clients.add(bytes_to_client);
+    worker.timers.update_now();
     const auto took = worker.timers.now() - began;
     count(worker.metrics, decided, took);
     const auto& wanted = config.values.log;
@@ -90,6 +91,15 @@ void access_record::count(worker_metrics& metrics, const decision& decided, std:
     if (party_at_fault == party::upstream) metrics.upstream_failures.add();
     if (failure == failure_reason::client_gone || failure == failure_reason::client_stalled)
         metrics.client_aborts.add();
+}
+
+// From the request's head to that sent on, and from the response's head to the client.
+void access_record::stop_own_time() noexcept {
+    if (mark != time_point{}) overhead += std::chrono::steady_clock::now() - mark;
+}
+
+void access_record::go_on_with_own_time() noexcept {
+    if (mark != time_point{}) mark = std::chrono::steady_clock::now();
 }
 
 // Our own 5xx, and a response that was cut, are errors; our own 4xx are warnings. What the backend says is its affair.

@@ -19,7 +19,9 @@ attempt::attempt(request_context& of, upstream_lease on, const request_changes& 
 task<> attempt::run() {
     auto& r = request;
     const auto on = r.downstream().on_half_close == half_close::abort ? stream::tie_on::end : stream::tie_on::reset;
-    backend->link.write_some(unsent); // what is left, and what went wrong, is the upload's
+    if (!backend->reused) r.record.mark = {}; // it waited for a connection
+    backend->link.write_some(unsent);         // what is left, and what went wrong, is the upload's
+    r.record.stop_own_time();
     download down(r, *this);
     if (unsent.empty() && r.body.done()) {
         upload_complete();

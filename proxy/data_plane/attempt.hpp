@@ -29,8 +29,9 @@ public:
     failure_reason failure = failure_reason::none;
     const char* detail = "";
     bool switched = false;
-    bool response_begun = false; // some of the final response has gone to the client: no other can
-    bool reusable = false;       // the connection, after a request that went up whole
+    bool response_begun = false;      // some of the final response has gone to the client: no other can
+    bool precondition_failed = false; // nothing has gone to the client: it is to get a 412
+    bool reusable = false;            // the connection, after a request that went up whole
     persistence client_persistence = persistence::keep_alive;
 
     bool request_complete() const noexcept { return upload_ == upload_state::complete; }
@@ -49,13 +50,13 @@ public:
     void response_complete() noexcept;
     upload_state upload() const noexcept { return upload_; }
 
-    buffer head;                                      // the request's, as it goes up
-    outgoing unsent;                                  // of head and body
-    buffer received;                                  // from the backend, not yet looked at
-    time_point response_due = time_point::max();      // the response's next bytes; counts from the request's end
-    bool awaiting_head = true;                        // the final response's
-    bool stop_upload_at_end = false;                  // the client waits for a 100 that will not come
-    bool ends_by_close = false;                       // what the client gets has no end of its own
+    buffer head;                                 // the request's, as it goes up
+    outgoing unsent;                             // of head and body
+    buffer received;                             // from the backend, not yet looked at
+    time_point response_due = time_point::max(); // the response's next bytes; counts from the request's end
+    bool awaiting_head = true;                   // the final response's
+    bool stop_upload_at_end = false;             // the client waits for a 100 that will not come
+    bool ends_by_close = false;                  // what the client gets has no end of its own
     bool is_response_complete = false;
 
 private:

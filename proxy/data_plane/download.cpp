@@ -31,6 +31,7 @@ task<> download::run() {
     begin();
     if (augmenter_) co_await collect();
     if (attempt_.failed()) co_return;
+    if (attempt_.precondition_failed) co_return attempt_.response_complete();
     const std::string_view collected = !augmenter_ ? std::string_view{} : made_ ? made_->body : augmenter_->held();
     co_await relay({out_.data(), collected});
     if (!attempt_.failed()) attempt_.response_complete();
@@ -140,6 +141,7 @@ void download::backend_ended(io how) noexcept {
 // The final head is here: how its body is framed, and what is to be done with it.
 void download::begin() {
     auto& r = request_;
+    r.record.go_on_with_own_time();
     attempt_.awaiting_head = false;
     const bool until_close = head_.body.how == body_framing::kind::until_close;
     const bool dechunked = r.head.minor_version == 0 && head_.body.how == body_framing::kind::chunked;
@@ -218,6 +220,7 @@ task<> download::collect() {
     auto& r = request_;
     r.record.augmented = true;
     r.record.status = made_->status;
+    attempt_.precondition_failed = made_->status == 412;
     if (made_->status == 304) r.worker.metrics.not_modified.add();
     attempt_.ends_by_close = false;
     write_head(made_->changes);
@@ -264,8 +267,9 @@ task<> download::relay(outgoing next) {
 }
 
 bool download::write_at_once(outgoing& next) noexcept {
-    if (head_.status >= 200) attempt_.response_begun = true;
+    if (head_.status < 200) return request_.client.write_some(next), next.empty();
     const auto written = request_.client.write_some(next);
+    if (!std::exchange(attempt_.response_begun, true)) request_.record.stop_own_time();
     request_.record.bytes_to_client += written.bytes;
     return next.empty();
 }
@@ -296,7 +300,8 @@ void download::learn() {
     const auto rule = std::get<forward>(r.decided.action).learn->rule;
     const auto now = std::chrono::steady_clock::now(); // a poll sent this very moment must count as earlier
     const auto lesson = r.config->rules.lesson(rule, *id, now);
-    const bool all_kept = r.worker.common.board.learn(lesson, r.config->schema_fingerprint, rules.learn_entries_max, now);
+    const bool all_kept =
+        r.worker.common.board.learn(lesson, r.config->schema_fingerprint, rules.learn_entries_max, now);
     if (!all_kept) hit[limit::learn_entries].add();
     r.worker.metrics.learned.add();
     r.decided.id = id;

@@ -1,5 +1,5 @@
-// The response's way down: interim heads as they come, then the final one, edited, and its body; collected and rewritten
-// where it is to be augmented, overheard where it teaches. One thread.
+// The response's way down: interim heads as they come, then the final one, edited, and its body; collected and
+// rewritten where it is to be augmented, overheard where it teaches. One thread.
 #pragma once
 
 #include "proxy/data_plane/attempt.hpp"

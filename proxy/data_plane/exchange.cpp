@@ -103,6 +103,7 @@ task<exchange::after> exchange::refuse(head_status why) {
 bool exchange::decide() {
     auto& r = request_;
     const auto present = r.worker.current();
+    if (r.worker.overhead_turn++ % overhead_sample == 0) r.record.mark = std::chrono::steady_clock::now();
     r.config = present.config;
     r.decided = r.config->rules.decide(r.head.view(), present.known, r.now());
     r.body = body_reader(r.head.body, {r.downstream().chunk_line_bytes_max, r.downstream().trailer_bytes_max});
@@ -151,6 +152,12 @@ task<exchange::after> exchange::forward_request() {
             auto tunnelling = tunnel(r, *one.backend, one.behind_the_head());
             co_await std::move(tunnelling);
             co_return after::close;
+        }
+        if (one.precondition_failed) {
+            conclude(one);
+            auto replying =
+                reply(error_reply(412, "the resource or its readiness is another"), persistence::keep_alive);
+            co_return co_await std::move(replying);
         }
         if (one.failure == failure_reason::none) co_return conclude(one);
         if (may_retry(one)) {
@@ -270,8 +277,7 @@ task<exchange::after> exchange::reply_failure(int status, std::string_view what)
     if (status == 0) co_return after::close;
     request_.record.kind = action_kind::error;
     const bool client_at_fault = status < 500 || status == 501;
-    auto replying =
-        reply(error_reply(status, what), client_at_fault ? persistence::close : persistence::keep_alive);
+    auto replying = reply(error_reply(status, what), client_at_fault ? persistence::close : persistence::keep_alive);
     co_return co_await std::move(replying);
 }
 

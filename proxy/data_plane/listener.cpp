@@ -37,8 +37,8 @@ void listener::accept_all() {
 bool listener::accept_one() {
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
-    const int descriptor = ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
-                                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int descriptor =
+        ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
         accepted_(descriptor, peer);
         return true;

@@ -1,8 +1,6 @@
 // One listening socket of any family, on Asio. One thread.
 #pragma once
 
-
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>

@@ -25,7 +25,7 @@ task<> upload(attempt& a) {
     auto& r = a.request;
     auto& backend = a.backend->link;
     const auto& config = r.downstream();
-    bool large = false; // the last read filled its space
+    bool large = false;    // the last read filled its space
     std::size_t taken = 0; // of r.received: what `a.unsent` views
     waiter turn(r.worker.timers);
     for (int reads = 1;; ++reads) {

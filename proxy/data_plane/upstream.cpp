@@ -94,8 +94,7 @@ bool upstream::take_place(upstream_connection& one, const settings& config) {
     return true;
 }
 
-task<failure_reason> upstream::wait_for_place(reuse how, stream& client, const settings& config,
-                                              upstream_lease& into) {
+task<failure_reason> upstream::wait_for_place(reuse how, stream& client, const settings& config, upstream_lease& into) {
     if (line_.size() >= config.upstream_pending_max) {
         metrics_.limits_hit[limit::upstream_pending].add();
         co_return failure_reason::pending_limit;

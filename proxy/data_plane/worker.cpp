@@ -14,8 +14,8 @@
 namespace sidecar {
 
 namespace {
-constexpr std::size_t refusing_max = 64;       // connections beyond the limit that are told so
-constexpr std::chrono::seconds heartbeat{1};   // how often a worker at rest turns
+constexpr std::size_t refusing_max = 64;     // connections beyond the limit that are told so
+constexpr std::chrono::seconds heartbeat{1}; // how often a worker at rest turns
 } // namespace
 
 // Owns the listeners and the sessions.
@@ -26,8 +26,10 @@ public:
           heartbeat_(state_.context) {
         state_.access_log = of_all.log.open_queue(of_all.current_settings.get()->values.log.buffer_bytes);
         for (const int each : listening_sockets)
-            listeners_.push_back(std::make_unique<listener>(
-                state_.context, each, [this](int descriptor, const sockaddr_storage& peer) { admit(descriptor, peer); }));
+            listeners_.push_back(
+                std::make_unique<listener>(state_.context, each, [this](int descriptor, const sockaddr_storage& peer) {
+                    admit(descriptor, peer);
+                }));
         turn();
     }
 

@@ -45,10 +45,10 @@ public:
     upstream backend{context, sockets, timers, metrics};
     shared& common;
     std::shared_ptr<log::queue> access_log;
-    std::size_t held_bytes = 0;     // of responses that are collected, all together
-    std::uint64_t overhead_turn = 0; // its own time is measured of one request in `overhead_sample`
-    bool draining = false;          // responses say so
-    bool accepting = true;          // false: what comes late is not waited for long
+    std::size_t held_bytes = 0;      // of responses that are collected, all together
+    std::uint64_t overhead_turn = 0; // one request in `overhead_sample` has its own time measured
+    bool draining = false;           // responses say so
+    bool accepting = true;           // false: what comes late is not waited for long
 
 private:
     latest_reader<settings> settings_;

@@ -24,10 +24,11 @@ bool is_hidden(const config& values, circumstances now) {
 TEST_CASE("connections that are left to us follow the descriptors, two for each client, shared among the workers") {
     const auto made = make_settings(
         config{}, {.workers = 2, .descriptors = 20'416, .upstream_addresses = {}, .status_addresses = {}});
-    CHECK(made->connections_max == 5'000); // 160 descriptors are kept back, and two for each pipe
-    CHECK(made->upstream_connections_max == 5'000);
+    CHECK(made->connections_max == 5'064); // 160 descriptors are kept back
+    CHECK(made->upstream_connections_max == 5'064);
     CHECK(made->upstream_idle_max == 128);
-    CHECK(made->pipes_max == 64);
+    CHECK(made->upstream_pending_max == 512);
+    CHECK(made->augment_held_max == 32 * mib);
 }
 
 TEST_CASE("configured connections are shared among the workers, rounded up") {
@@ -46,37 +47,18 @@ TEST_CASE("few descriptors still let a few clients in") {
     const auto made =
         make_settings(config{}, {.workers = 1, .descriptors = 100, .upstream_addresses = {}, .status_addresses = {}});
     CHECK(made->connections_max == 16);
-    CHECK(made->pipes_max == 0);
 }
 
-TEST_CASE("pipes give way to connections") {
+TEST_CASE("a request that names no host gets the backend's, as a Host field has it") {
     config values;
-    SUBCASE("that are left to us") {
-        const auto made =
-            make_settings(values, {.workers = 1, .descriptors = 400, .upstream_addresses = {}, .status_addresses = {}});
-        CHECK(made->pipes_max == 25);
-        CHECK(made->connections_max == 95);
-    }
-    SUBCASE("that are configured") {
-        values.downstream.connections_max = 140;
-        const auto made =
-            make_settings(values, {.workers = 1, .descriptors = 450, .upstream_addresses = {}, .status_addresses = {}});
-        CHECK(made->pipes_max == 5);
-        CHECK(made->connections_max == 140);
-    }
-    SUBCASE("on either side") {
-        values.downstream.connections_max = 1000;
-        values.upstream.connections_max = 30;
-        const auto made = make_settings(
-            values, {.workers = 1, .descriptors = 1250, .upstream_addresses = {}, .status_addresses = {}});
-        CHECK(made->pipes_max == 30);
-    }
-    SUBCASE("that take all there is") {
-        values.downstream.connections_max = 1000;
-        const auto made =
-            make_settings(values, {.workers = 1, .descriptors = 450, .upstream_addresses = {}, .status_addresses = {}});
-        CHECK(made->pipes_max == 0);
-    }
+    const auto authority = [&values](const endpoint& backend) {
+        values.upstream.address = backend;
+        return make_settings(values, {})->upstream_authority;
+    };
+    CHECK(authority({"127.0.0.1", 3000}) == "127.0.0.1:3000");
+    CHECK(authority({"api", 80}) == "api");
+    CHECK(authority({"::1", 3000}) == "[::1]:3000");
+    CHECK(authority({"", 0, "/run/dds/puma.sock"}) == "localhost");
 }
 
 TEST_CASE("the status path is hidden if it is on the backend that clients are proxied to") {
