@@ -12,7 +12,7 @@ enum class verdict {
     passes,  // as it is, or as `expected`
     refused, // with `status`, if that is not 0
     counted, // so many messages are taken: `messages`
-    beyond,  // JSON that is valid and more than the reader holds
+    beyond,  // JSON that a reader may refuse
 };
 
 struct one_case {
