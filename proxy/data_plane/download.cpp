@@ -88,7 +88,7 @@ task<bool> download::more() {
     auto& in = attempt_.received;
     auto& link = attempt_.backend->link;
     if (!attempt_.awaiting_head) attempt_.response_due = request_.now() + request_.upstream().body_timeout;
-    for (;;) {
+    while (!attempt_.failed()) { // the upload may have, before this began to wait
         if (in.empty())
             space_for_body(in, large_);
         else if (in.space().empty())
@@ -110,7 +110,7 @@ task<bool> download::more() {
             co_return false;
         }
         const auto woken = co_await link.readable(attempt_.response_due);
-        if (attempt_.failed()) co_return false;
+        if (attempt_.failed()) break;
         if (request_.client.is_gone() || (woken == wake::cancelled && request_.client.end_seen() &&
                                           request_.downstream().on_half_close == half_close::abort)) {
             attempt_.fail(failure_reason::client_gone);
@@ -120,8 +120,8 @@ task<bool> download::more() {
         request_.worker.metrics.limits_hit[limit::response_timeout].add();
         attempt_.fail(attempt_.awaiting_head ? failure_reason::response_timeout
                                              : failure_reason::response_body_timeout);
-        co_return false;
     }
+    co_return false;
 }
 
 void download::backend_ended(io how) noexcept {

@@ -1,6 +1,11 @@
 #include "proxy/data_plane/listener.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
+
+#include <unistd.h>
+
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace sidecar {
@@ -18,15 +23,19 @@ listener::listener(boost::asio::io_context& context, int listening_socket, accep
 }
 
 void listener::wait() {
-    socket_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-        if (error) return;
-        for (int i = 0; i < accepts_in_a_row && accept_one(); ++i) continue;
-        if (!std::exchange(paused_, false)) return wait();
-        pause_.expires_after(accept_pause);
-        pause_.async_wait([this](const boost::system::error_code& ended) {
-            if (!ended) wait();
-        });
-    });
+    socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                       boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+                           if (!error) accept_some();
+                       }));
+}
+
+void listener::accept_some() {
+    for (int i = 0; i < accepts_in_a_row && accept_one(); ++i) continue;
+    if (!std::exchange(paused_, false)) return wait();
+    pause_.expires_after(accept_pause);
+    pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+        if (!error) wait();
+    }));
 }
 
 void listener::accept_all() {
@@ -40,7 +49,11 @@ bool listener::accept_one() {
     const int descriptor =
         ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
-        accepted_(descriptor, peer);
+        try {
+            accepted_(descriptor, peer);
+        } catch (const std::bad_alloc&) {
+            ::close(descriptor); // this client's end, not the worker's
+        }
         return true;
     }
     paused_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;

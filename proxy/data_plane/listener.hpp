@@ -1,6 +1,8 @@
 // One listening socket of any family, on Asio. One thread.
 #pragma once
 
+#include "proxy/data_plane/handler_memory.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -15,7 +17,8 @@ class listener {
 public:
     using accepted = std::function<void(int descriptor, const sockaddr_storage& peer)>;
 
-    // Takes the listening socket over. Accepted descriptors are non-blocking, and the callee's.
+    // Takes the listening socket over. Accepted descriptors are non-blocking, and the callee's, unless it throws
+    // bad_alloc.
     listener(boost::asio::io_context&, int listening_socket, accepted);
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
@@ -25,9 +28,10 @@ public:
 
 private:
     void wait();
+    void accept_some();
     bool accept_one();
 
-    // Asio has no protocol for "any": it only waits here, and asks nothing of the socket.
+    handler_memory memory_;
     boost::asio::posix::stream_descriptor socket_;
     boost::asio::steady_timer pause_;
     accepted accepted_;

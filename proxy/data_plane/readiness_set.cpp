@@ -1,5 +1,7 @@
 #include "proxy/data_plane/readiness_set.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
+
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -26,9 +28,10 @@ readiness_set::readiness_set(boost::asio::io_context& context, timer_queue& time
 }
 
 void readiness_set::await_round() {
-    set_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
-        if (!error) take_round();
-    });
+    set_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                    boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+                        if (!error) take_round();
+                    }));
 }
 
 void readiness_set::take_round() {

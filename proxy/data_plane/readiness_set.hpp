@@ -4,6 +4,7 @@
 // connection at rest (docs/architecture.md has the figures, bench/ the command). One thread.
 #pragma once
 
+#include "proxy/data_plane/handler_memory.hpp"
 #include "proxy/data_plane/timer_queue.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -48,6 +49,7 @@ private:
 
     static constexpr int events_max = 256; // a round; more come in the next
 
+    handler_memory memory_;
     boost::asio::posix::stream_descriptor set_; // closes it
     timer_queue& timers_;
     std::vector<slot> slots_;

@@ -1,5 +1,6 @@
 #include "proxy/data_plane/timer_queue.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -18,11 +19,11 @@ void timer_queue::wake_by(time_point at) noexcept {
     if (at >= timer_at_) return;
     timer_at_ = at;
     timer_.expires_at(at - skipped_);
-    timer_.async_wait([this](const boost::system::error_code& error) {
+    timer_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
         if (error) return; // set anew
         update_now();
         run_due();
-    });
+    }));
 }
 
 void timer_queue::run_due() {
@@ -46,7 +47,7 @@ void timer_queue::run_due() {
 void timer_queue::queue(waiter& one) noexcept {
     queued_.push_back(one);
     if (std::exchange(turn_posted_, true)) return;
-    boost::asio::post(context_, [this] { run_queued(); });
+    boost::asio::post(context_, boost::asio::bind_allocator(memory_.get(), [this] { run_queued(); }));
 }
 
 void timer_queue::run_queued() {

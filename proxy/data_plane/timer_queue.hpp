@@ -3,6 +3,7 @@
 // One thread.
 #pragma once
 
+#include "proxy/data_plane/handler_memory.hpp"
 #include "sidecar/readiness.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -107,6 +108,7 @@ private:
     void run_queued();
 
     boost::asio::io_context& context_;
+    handler_memory memory_;
     boost::asio::steady_timer timer_;
     time_point timer_at_ = time_point::max();
     time_point now_;

@@ -1,5 +1,7 @@
 #include "proxy/data_plane/upstream.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -210,12 +212,7 @@ void upstream::give_back(upstream_lease lease, const settings& config) {
     if (idle_max_ == 0) return;
     if (idle_.size() >= idle_max_) idle_.erase(idle_.begin());
     lease->link.rest(lease.get());
-    if (idle_.empty()) {
-        expiry_.expires_at(lease->idle_until_);
-        expiry_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) close_expired();
-        });
-    }
+    if (idle_.empty()) close_at(lease->idle_until_);
     idle_.push_back(std::move(lease));
     metrics_.upstream_idle.set(idle_.size());
 }
@@ -241,11 +238,14 @@ void upstream::close_expired() {
                                     [&](const upstream_lease& each) { return each->idle_until_ > timers_.now(); });
     idle_.erase(idle_.begin(), alive);
     metrics_.upstream_idle.set(idle_.size());
-    if (idle_.empty()) return;
-    expiry_.expires_at(idle_.front()->idle_until_);
-    expiry_.async_wait([this](const boost::system::error_code& error) {
+    if (!idle_.empty()) close_at(idle_.front()->idle_until_);
+}
+
+void upstream::close_at(time_point at) {
+    expiry_.expires_at(at);
+    expiry_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
         if (!error) close_expired();
-    });
+    }));
 }
 
 void upstream::drop(upstream_connection* ended) noexcept {

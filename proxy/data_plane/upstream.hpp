@@ -2,6 +2,7 @@
 // when there are too many. One per worker; no lock.
 #pragma once
 
+#include "proxy/data_plane/handler_memory.hpp"
 #include "proxy/data_plane/stream.hpp"
 #include "proxy/data_plane/task.hpp"
 #include "proxy/shared.hpp"
@@ -85,11 +86,13 @@ private:
     task<failure_reason> wait_for_place(reuse, stream& client, const settings&, upstream_lease& into);
     task<failure_reason> reach(stream& client, const settings&, upstream_connection& into);
     task<bool> connect_once(const socket_address&, milliseconds timeout, upstream_connection& into);
+    void close_at(time_point);
     void close_expired();
 
     readiness_set& set_;
     timer_queue& timers_;
     worker_metrics& metrics_;
+    handler_memory memory_;
     boost::asio::steady_timer expiry_;
     std::vector<upstream_lease> idle_; // the most recently used last
     std::deque<place_in_line*> line_;  // for a place below upstream.max_connections

@@ -4,6 +4,7 @@
 #include "proxy/data_plane/session.hpp"
 #include "proxy/data_plane/worker_state.hpp"
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
 
 #include <sys/socket.h>
@@ -65,8 +66,9 @@ public:
             ::close(descriptor);
             return;
         }
-        auto* one = new session(state_, peer, open < limit ? session::admission::serve : session::admission::refuse,
-                                [this](session& ended) { has_ended(ended); });
+        const std::function<void(session&)> ended = [this](session& one) { has_ended(one); };
+        auto* one =
+            new session(state_, peer, open < limit ? session::admission::serve : session::admission::refuse, ended);
         one->next = first_;
         if (first_) first_->previous = one;
         first_ = one;
@@ -80,16 +82,18 @@ private:
     void turn() {
         last_turn_.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
         heartbeat_.expires_after(heartbeat);
-        heartbeat_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) turn();
-        });
+        heartbeat_.async_wait(
+            boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+                if (!error) turn();
+            }));
     }
 
     // Within the session's own coroutine: it is destroyed afterwards.
     void has_ended(session& one) {
         unlink(one);
         one.next = std::exchange(ended_, &one);
-        if (!one.next) boost::asio::post(state_.context, [this] { reap(); });
+        if (!one.next)
+            boost::asio::post(state_.context, boost::asio::bind_allocator(memory_.get(), [this] { reap(); }));
     }
 
     void reap() {
@@ -113,6 +117,7 @@ private:
         delete one;
     }
 
+    handler_memory memory_;
     boost::asio::steady_timer heartbeat_;
     std::vector<std::unique_ptr<listener>> listeners_;
     session* first_ = nullptr;

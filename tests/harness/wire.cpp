@@ -56,7 +56,8 @@ wire::wire(wire&& from) noexcept
     : descriptor_(std::exchange(from.descriptor_, -1)),
       name_(std::move(from.name_)),
       received_(std::move(from.received_)),
-      ended_(from.ended_) {}
+      ended_(from.ended_),
+      reset_seen_(from.reset_seen_) {}
 
 wire& wire::operator=(wire&& from) noexcept {
     close();
@@ -64,6 +65,7 @@ wire& wire::operator=(wire&& from) noexcept {
     name_ = std::move(from.name_);
     received_ = std::move(from.received_);
     ended_ = from.ended_;
+    reset_seen_ = from.reset_seen_;
     return *this;
 }
 
@@ -92,9 +94,11 @@ bool wire::try_send(std::string_view bytes) {
         const auto n = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
             bytes.remove_prefix(static_cast<std::size_t>(n));
-        else if (errno != EAGAIN && errno != EINTR)
+        else if (errno != EAGAIN && errno != EINTR) {
+            // The error is taken off the socket; what is read behind it looks like an orderly end.
+            if (errno == ECONNRESET) reset_seen_ = true;
             return false;
-        else if (!wait(POLLOUT, until))
+        } else if (!wait(POLLOUT, until))
             fail("the other side takes no more: " + std::to_string(bytes.size()) + " bytes are left to send");
     }
     return true;
@@ -230,7 +234,7 @@ bool wire::read_some(clock::time_point until, std::string_view awaited) {
         return true;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-    ended_ = n == 0 ? ending::fin : ending::reset;
+    ended_ = n == 0 && !reset_seen_ ? ending::fin : ending::reset;
     return false;
 }
 

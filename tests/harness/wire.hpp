@@ -88,6 +88,7 @@ private:
     std::string name_;
     std::string received_; // and not yet taken
     ending ended_ = ending::none;
+    bool reset_seen_ = false; // by a send
 };
 
 } // namespace harness
