@@ -62,7 +62,7 @@ TEST_CASE("a POST goes on no connection that has rested longer than reuse_for_wr
     fresh.send(ok);
     CHECK(client.receive(ok.size()) == ok);
     client.send(get);
-    CHECK(fresh.receive_request().bytes() == get); // the one used last
+    CHECK(fresh.receive_head() == get); // the one last used
     CHECK(backend.untouched());
 }
 
