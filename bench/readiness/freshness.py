@@ -117,7 +117,7 @@ status:
   wait: {wait}s
   headers: [{{name: X-Sidecar-Secret, value: {SECRET}}}]
 admin: {{address: off}}
-log: {{level: error, access: false}}
+log: {{level: error, access: off}}
 drain: {{accept_for: 0s, timeout: 1s}}
 """)
     return field.start("freshness", [field.binaries.parent / "sidecar", "--config", config], field.all_cores, port)

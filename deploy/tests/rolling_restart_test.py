@@ -26,7 +26,7 @@ listen: {{address: "127.0.0.1:0"}}
 upstream: {{address: "127.0.0.1:{backend}"}}
 status: {{url: "http://127.0.0.1:{backend}/internal/consistency", interval: 200ms, wait: 0s}}
 admin: {{address: "127.0.0.1:0"}}
-log: {{access: false}}
+log: {{access: off}}
 drain: {{accept_for: 2s, timeout: 15s}}
 """
 

@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 struct endpoint {
     std::string host; // a name or an IP literal, IPv6 without brackets
     std::uint16_t port = 0;
+    std::string path{}; // of a Unix socket; host and port say nothing then
     friend bool operator==(const endpoint&, const endpoint&) = default;
 };
 
@@ -27,6 +28,7 @@ inline constexpr std::size_t mib = 1024 * kib;
 
 struct listen_config {
     endpoint address{"0.0.0.0", 8080};
+    unsigned socket_mode = 0660; // of the file, where the address is a Unix socket
     int backlog = 4096;
     friend bool operator==(const listen_config&, const listen_config&) = default;
 };
@@ -61,12 +63,15 @@ struct upstream_config {
     milliseconds body_timeout{300'000};
     milliseconds write_timeout{60'000};
     milliseconds idle_timeout{15'000};
+    milliseconds reuse_for_writes{2'000};   // a kept connection takes a write for so long after its last use
     std::size_t connections_max = 0;        // 0: auto, as many as clients
     std::size_t idle_connections_max = 256; // over all workers
+    std::size_t pending_max = 1024;         // requests that wait for a connection, over all workers
+    milliseconds queue_timeout{10'000};     // one of them, for so long
     std::size_t header_bytes_max = 128 * kib;
     std::size_t header_fields_max = 256;
     on_failure unreachable = on_failure::answer;
-    on_failure no_answer = on_failure::answer;
+    on_failure no_answer = on_failure::close; // DukeDSClient tries again; a 502 would end its upload
 };
 
 struct request_header {
@@ -121,15 +126,17 @@ struct rule {
     std::variant<augment_rule, gate_rule, learn_rule> action;
 };
 
-// The rules of the DDS-872 proposal: what sidecar.yaml ships.
+// The rules of the DDS-872 proposal, which are built in.
 std::vector<rule> dds_rules();
 
 struct rules_config {
     std::string prefix = "/api/v1";
-    std::vector<rule> rules = dds_rules();
-    std::size_t augment_body_max = mib;    // a larger answer passes as it came
-    std::size_t learn_body_max = 64 * kib; // a larger answer teaches nothing
-    std::size_t learn_entries_max = 4096;  // between two polls
+    std::vector<rule> rules = dds_rules();   // in the order in which they are asked: the file's, then the built-in ones
+    bool builtin_rules = true;               // where a file is read: whether dds_rules() come behind its own
+    std::size_t augment_body_max = mib;      // a larger answer passes as it came
+    std::size_t augment_held_max = 64 * mib; // what all that are held may take together, over all workers
+    std::size_t learn_body_max = 64 * kib;   // a larger answer teaches nothing
+    std::size_t learn_entries_max = 4096;    // between two polls
 };
 
 struct own_header {
@@ -148,17 +155,21 @@ struct forward_config {
     bool x_forwarded_for = false;  // append the client's address
     std::string x_forwarded_proto; // set to this; empty: untouched
     bool x_request_id = false;     // add one where the client sent none
+    bool x_request_start = false;  // likewise: t=SECONDS.MICROSECONDS
 };
 
 struct admin_config {
     std::optional<endpoint> address = endpoint{"0.0.0.0", 9090}; // nullopt: off
+    std::vector<std::string> hosts; // names that it answers to, besides addresses and localhost
 };
 
 enum class log_level : std::uint8_t { debug, info, warn, error };
+enum class access_log : std::uint8_t { all, errors, off };
 
 struct log_config {
     log_level level = log_level::info;
-    bool access = true;
+    access_log access = access_log::all;
+    milliseconds slower_than{0};    // requests that took longer have a line in any case; 0: none for that
     std::size_t buffer_bytes = mib; // per worker; when full, lines are dropped and counted
 };
 
@@ -170,7 +181,7 @@ struct drain_config {
 struct config {
     listen_config listen;
     unsigned workers = 0;        // 0: auto, from the CPU quota of the cgroup
-    std::size_t pipes_max = 128; // over all workers: large bodies under way within the kernel
+    std::size_t pipes_max = 128; // no key any more: it goes with the data plane that splices
     downstream_config downstream;
     upstream_config upstream;
     status_config status;

@@ -8,13 +8,16 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sidecar {
 
-// What the text does not mention has its default. `file_name` is for the messages.
-result<config> read_config(std::string_view text, std::string_view file_name);
+// What the text does not mention has its default. `file_name` is for the messages. What is right and yet not as it
+// should be (deprecated) is appended to `warnings`, a line each.
+result<config> read_config(std::string_view text, std::string_view file_name,
+                           std::vector<std::string>* warnings = nullptr);
 
-result<config> load_config(const std::filesystem::path&);
+result<config> load_config(const std::filesystem::path&, std::vector<std::string>* warnings = nullptr);
 
 // YAML that read_config reads back to the same. What may be a secret (values of status.headers, a query in status.url)
 // is `<redacted>`, which can't be read back.

@@ -1,6 +1,7 @@
 #include "proxy/config/config_checks.hpp"
 
 #include "sidecar/message.hpp"
+#include "sidecar/metrics.hpp"
 #include "sidecar/readiness.hpp"
 
 #include <algorithm>
@@ -25,6 +26,7 @@ bool is_loopback(const std::string& host) { return host.starts_with("127.") || h
 
 // Whether a connection to `target` would arrive at `listener`, as far as the spelling tells.
 bool reaches(const endpoint& target, const endpoint& listener) {
+    if (!target.path.empty() || !listener.path.empty()) return target.path == listener.path;
     if (target.port != listener.port || target.port == 0) return false;
     return target.host == listener.host || is_any(target.host) || (is_any(listener.host) && is_loopback(target.host)) ||
            (is_loopback(target.host) && is_loopback(listener.host));
@@ -49,6 +51,14 @@ void check_limits(const config& c, findings& all) {
             return "downstream.max_target: " + print_size(down.target_bytes_max) +
                    " must be less than downstream.max_header, which includes it: " + print_size(down.header_bytes_max);
         });
+}
+
+void check_held(const rules_config& c, findings& all) {
+    compare(all, {"augment.max_held", "augment.max_body"}, c.augment_held_max < c.augment_body_max, [&] {
+        return "augment.max_held: " + print_size(c.augment_held_max) +
+               " must not be less than augment.max_body, which one response may take: " +
+               print_size(c.augment_body_max);
+    });
 }
 
 void check_status(const status_config& c, findings& all) {
@@ -126,22 +136,37 @@ std::pair<std::string, std::vector<std::string>> needs_of(const rule& r) {
     return {augment.collection, augment.members};
 }
 
-void check_rules(const std::vector<rule>& rules, findings& all) {
+// By itself, and beside those that stand before it in the file.
+void check_rule(const std::vector<rule>& rules, std::size_t index, findings& all) {
+    const auto& one = rules[index];
+    const auto path = "rules[" + std::to_string(index) + "]";
+    std::visit(action_check(one, path, all), one.action);
+    for (std::size_t i = 0; i < index; ++i) {
+        const auto& before = rules[i];
+        const auto before_path = "rules[" + std::to_string(i) + "]";
+        compare(all, {path + ".name", before_path}, one.name == before.name,
+                [&] { return path + ".name: '" + one.name + "' is the name of another rule"; });
+        const bool same = one.method == before.method && one.path == before.path && one.query == before.query;
+        compare(all, {path, before_path}, same,
+                [&] { return path + ": selects the same requests as '" + before.name + "'"; });
+    }
+}
+
+void check_rule_count(const config& c, findings& all) {
+    const auto count = c.rules.rules.size();
+    compare(all, {"rules"}, count > worker_metrics::rules_max, [&] {
+        auto message = "rules: at most " + std::to_string(worker_metrics::rules_max);
+        return message.append(" with the built-in ones, not ").append(std::to_string(count));
+    });
+}
+
+void check_rules(const std::vector<rule>& rules, std::size_t of_the_file, findings& all) {
     std::map<std::string, std::set<std::string>> members;
     for (std::size_t i = 0; i < rules.size(); ++i) {
         const auto& one = rules[i];
-        const auto path = "rules[" + std::to_string(i) + "]";
+        const auto path = i < of_the_file ? "rules[" + std::to_string(i) + "]" : "rules";
         if (!all.sound(path)) continue;
-        std::visit(action_check(one, path, all), one.action);
-        for (std::size_t j = 0; j < i; ++j) {
-            const auto& before = rules[j];
-            const auto before_path = "rules[" + std::to_string(j) + "]";
-            compare(all, {path + ".name", before_path}, one.name == before.name,
-                    [&] { return path + ".name: '" + one.name + "' is the name of another rule"; });
-            const bool same = one.method == before.method && one.path == before.path && one.query == before.query;
-            compare(all, {path, before_path}, same,
-                    [&] { return path + ": selects the same requests as '" + before.name + "'"; });
-        }
+        if (i < of_the_file) check_rule(rules, i, all);
         const auto [collection, named] = needs_of(one);
         auto& known = members[collection];
         const bool had_room = known.size() <= schema::members_max;
@@ -155,12 +180,14 @@ void check_rules(const std::vector<rule>& rules, findings& all) {
 
 } // namespace
 
-void check_together(const config& c, findings& all) {
+void check_together(const config& c, std::size_t rules_of_the_file, findings& all) {
     check_addresses(c, all);
     check_limits(c, all);
+    check_held(c.rules, all);
     check_status(c.status, all);
     check_cors(c.own_answers, all);
-    check_rules(c.rules.rules, all);
+    check_rule_count(c, all);
+    check_rules(c.rules.rules, rules_of_the_file, all);
 }
 
 } // namespace sidecar

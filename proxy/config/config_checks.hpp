@@ -7,7 +7,7 @@
 namespace sidecar {
 
 // Complains about what the data plane and the rule table count on and do not check again. Keys that are wrong by
-// themselves (and so hold their defaults) are left out of it.
-void check_together(const config&, findings&);
+// themselves (and so hold their defaults) are left out of it. `rules_of_the_file` come before the built-in ones.
+void check_together(const config&, std::size_t rules_of_the_file, findings&);
 
 } // namespace sidecar

@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
+#include <string_view>
 
 namespace sidecar {
 
@@ -23,6 +25,16 @@ struct range {
     T most{};
 };
 
+// A word that a key takes. `instead`: it is deprecated, and this one means the same.
+template <class Enum>
+struct word_for {
+    std::string_view spelling;
+    Enum meaning;
+    std::string_view instead{};
+};
+template <class Enum>
+using words_for = std::initializer_list<word_for<Enum>>;
+
 enum class automatic : std::uint8_t { no, yes }; // 0 is spelled `auto`
 enum class port_zero : std::uint8_t { refused, any_free };
 
@@ -36,6 +48,7 @@ inline constexpr std::size_t list_items_max = 64;
 template <class Visitor>
 void keys(Visitor& v, listen_config& c) {
     v.address("address", c.address, port_zero::any_free);
+    v.file_mode("socket_mode", c.socket_mode);
     v.count("backlog", c.backlog, {1, 65'535});
 }
 
@@ -48,8 +61,11 @@ void keys(Visitor& v, upstream_config& c) {
     v.duration("body_timeout", c.body_timeout, timeout_range);
     v.duration("write_timeout", c.write_timeout, timeout_range);
     v.duration("idle_timeout", c.idle_timeout, timeout_range);
+    v.duration("reuse_for_writes", c.reuse_for_writes, timeout_or_none_range);
     v.count("max_connections", c.connections_max, connections_range, automatic::yes);
     v.count("max_idle_connections", c.idle_connections_max, {0, 1'000'000});
+    v.count("max_pending", c.pending_max, {0, 1'000'000});
+    v.duration("queue_timeout", c.queue_timeout, timeout_range);
     v.size("max_header", c.header_bytes_max, header_range);
     v.count("max_header_fields", c.header_fields_max, header_fields_range);
     v.word("unreachable", c.unreachable, {{"answer", on_failure::answer}, {"close", on_failure::close}});
@@ -134,6 +150,7 @@ void keys(Visitor& v, forward_config& c) {
     v.flag("x_forwarded_for", c.x_forwarded_for);
     v.text("x_forwarded_proto", c.x_forwarded_proto, proto_fault);
     v.flag("x_request_id", c.x_request_id);
+    v.flag("x_request_start", c.x_request_start);
 }
 
 template <class Visitor>
@@ -158,6 +175,7 @@ void keys(Visitor& v, downstream_config& c) {
 template <class Visitor>
 void keys(Visitor& v, admin_config& c) {
     v.address_or_off("address", c.address, port_zero::any_free);
+    v.texts("hosts", c.hosts, host_name_fault);
 }
 
 template <class Visitor>
@@ -167,7 +185,13 @@ void keys(Visitor& v, log_config& c) {
             {"info", log_level::info},
             {"warn", log_level::warn},
             {"error", log_level::error}});
-    v.flag("access", c.access);
+    v.word("access", c.access,
+           {{"all", access_log::all},
+            {"errors", access_log::errors},
+            {"off", access_log::off},
+            {"true", access_log::all, "all"},
+            {"false", access_log::off, "off"}});
+    v.duration("slower_than", c.slower_than, timeout_or_none_range);
     v.size("buffer", c.buffer_bytes, {4 * kib, 1024 * mib});
 }
 
@@ -183,9 +207,11 @@ void keys(Visitor& v, config& c) {
     v.section("upstream", c.upstream);
     v.section("status", c.status);
     v.section("api", [&](Visitor& api) { api.text("prefix", c.rules.prefix, prefix_fault); });
+    v.flag("builtin_rules", c.rules.builtin_rules);
     v.list("rules", c.rules.rules, worker_metrics::rules_max);
     v.section("augment", [&](Visitor& augment) {
         augment.size("max_body", c.rules.augment_body_max, {64, 1024 * mib});
+        augment.size("max_held", c.rules.augment_held_max, {64, 65'536 * mib});
     });
     v.section("learn", [&](Visitor& learn) {
         learn.size("max_body", c.rules.learn_body_max, {64, 1024 * mib});
@@ -195,7 +221,7 @@ void keys(Visitor& v, config& c) {
     v.section("forward", c.forward);
     v.section("downstream", c.downstream);
     v.count("workers", c.workers, {1, 1'024}, automatic::yes);
-    v.count("max_pipes", c.pipes_max, {0, 65'536});
+    v.dropped("max_pipes", "bodies are no longer spliced");
     v.section("admin", c.admin);
     v.section("log", c.log);
     v.section("drain", c.drain);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <concepts>
+#include <type_traits>
 
 namespace sidecar {
 namespace {
@@ -45,6 +46,8 @@ public:
           how_(how) {}
 
     void flag(std::string_view name, bool value) { line(name, value ? "true" : "false"); }
+    void file_mode(std::string_view name, unsigned value) { line(name, "\"" + print_file_mode(value) + "\""); }
+    void dropped(std::string_view, std::string_view) {}
     void number(std::string_view name, double value, range<double>) { line(name, print_number(value)); }
     void size(std::string_view name, std::size_t value, range<std::uint64_t>) { line(name, print_size(value)); }
     void duration(std::string_view name, milliseconds value, range<milliseconds>) { line(name, print_duration(value)); }
@@ -55,7 +58,7 @@ public:
     }
     void address(std::string_view name, const endpoint& value, port_zero) {
         const auto text = print_endpoint(value);
-        line(name, text.starts_with('[') ? quoted_if_needed(text, how_) : text);
+        line(name, text.starts_with('[') || !value.path.empty() ? quoted_if_needed(text, how_) : text);
     }
     void address_or_off(std::string_view name, const std::optional<endpoint>& value, port_zero zero) {
         value ? address(name, *value, zero) : line(name, "off");
@@ -79,9 +82,9 @@ public:
     }
 
     template <class Enum>
-    void word(std::string_view name, Enum value, std::initializer_list<std::pair<std::string_view, Enum>> words) {
-        for (const auto& [spelling, meaning] : words)
-            if (meaning == value) line(name, spelling);
+    void word(std::string_view name, Enum value, words_for<std::type_identity_t<Enum>> words) {
+        for (const auto& each : words)
+            if (each.meaning == value && each.instead.empty()) line(name, each.spelling);
     }
 
     template <class Values>

@@ -163,6 +163,15 @@ void section_reader::flag(std::string_view name, bool& into) {
     into = node->text == "true";
 }
 
+void section_reader::file_mode(std::string_view name, unsigned& into) {
+    const auto* node = take_scalar(name, "a file mode such as \"0660\"");
+    if (!node) return;
+    if (const auto read = read_file_mode(node->text))
+        into = *read;
+    else
+        wrong(name, *node, "expected a file mode from 0000 to 0777, such as \"0660\", not " + in_quotes(*node));
+}
+
 void section_reader::number(std::string_view name, double& into, range<double> allowed) {
     const auto* node = take_scalar(name, "a number");
     if (!node) return;
@@ -222,15 +231,28 @@ std::optional<std::uint64_t> section_reader::read_count_of(std::string_view name
     return std::nullopt;
 }
 
-std::optional<std::size_t> section_reader::read_word_of(std::string_view name,
-                                                        const std::vector<std::string_view>& words) {
-    const auto expected = joined(words, " or ");
+std::optional<std::size_t> section_reader::read_word_of(std::string_view name, const std::vector<known_word>& words) {
+    std::vector<std::string_view> present;
+    for (const auto& each : words)
+        if (each.instead.empty()) present.push_back(each.spelling);
+    const auto expected = joined(present, " or ");
     const auto* node = take_scalar(name, expected);
     if (!node) return std::nullopt;
-    const auto found = std::find(words.begin(), words.end(), node->text);
-    if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
-    wrong(name, *node, "expected " + expected + ", not " + in_quotes(*node));
-    return std::nullopt;
+    const auto found = std::find_if(words.begin(), words.end(),
+                                    [node](const known_word& each) { return each.spelling == node->text; });
+    if (found == words.end()) {
+        wrong(name, *node, "expected " + expected + ", not " + in_quotes(*node));
+        return std::nullopt;
+    }
+    if (!found->instead.empty())
+        findings_->warn(node->where, path_of(name) + ": " + in_quotes(*node) + " is deprecated, write " +
+                                         std::string(found->instead));
+    return static_cast<std::size_t>(found - words.begin());
+}
+
+void section_reader::dropped(std::string_view name, std::string_view why) {
+    if (const auto* node = take(name))
+        findings_->warn(node->where, path_of(name) + ": is deprecated and does nothing: " + std::string(why));
 }
 
 std::optional<endpoint> section_reader::read_address(std::string_view name, const yaml_node& node, port_zero zero) {
@@ -242,9 +264,14 @@ std::optional<endpoint> section_reader::read_address(std::string_view name, cons
 }
 
 void section_reader::address(std::string_view name, endpoint& into, port_zero zero) {
-    const auto* node = take_scalar(name, "HOST:PORT");
+    const auto* node = take_scalar(name, "HOST:PORT or unix:/PATH");
     if (!node) return;
-    if (auto read = read_address(name, *node, zero)) into = std::move(*read);
+    if (const auto socket = read_unix_path(node->text)) {
+        if (const auto fault = socket_path_fault(*socket)) return wrong(name, *node, *fault);
+        into = endpoint{"", 0, std::string(*socket)};
+    } else if (auto read = read_address(name, *node, zero)) {
+        into = std::move(*read);
+    }
 }
 
 void section_reader::address_or_off(std::string_view name, std::optional<endpoint>& into, port_zero zero) {

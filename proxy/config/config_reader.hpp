@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -24,6 +25,8 @@ public:
     void complain(place where, std::string message) { complaints_.push_back({where, std::move(message)}); }
     // The same, and what this path leads to is not sound.
     void complain(place where, const std::string& path, std::string message);
+    // It is right, and yet not as it should be.
+    void warn(place where, std::string message) { warnings_.push_back({where, std::move(message)}); }
     // About what several keys say together; where the first of them stands that is in the file.
     void complain(std::initializer_list<std::string> paths, std::string message);
 
@@ -31,9 +34,11 @@ public:
     bool sound(const std::string& path) const;
 
     const std::vector<complaint>& complaints() const noexcept { return complaints_; }
+    const std::vector<complaint>& warnings() const noexcept { return warnings_; }
 
 private:
     std::vector<complaint> complaints_;
+    std::vector<complaint> warnings_;
     std::map<std::string, place> places_;
     std::set<std::string> wrong_;
 };
@@ -47,6 +52,7 @@ public:
     void finish();
 
     void flag(std::string_view name, bool& into);
+    void file_mode(std::string_view name, unsigned& into);
     void number(std::string_view name, double& into, range<double>);
     void size(std::string_view name, std::size_t& into, range<std::uint64_t>);
     void address(std::string_view name, endpoint& into, port_zero);
@@ -69,11 +75,14 @@ public:
     }
 
     template <class Enum>
-    void word(std::string_view name, Enum& into, std::initializer_list<std::pair<std::string_view, Enum>> words) {
-        std::vector<std::string_view> known;
-        for (const auto& [spelling, value] : words) known.push_back(spelling);
-        if (const auto chosen = read_word_of(name, known)) into = (words.begin() + *chosen)->second;
+    void word(std::string_view name, Enum& into, words_for<std::type_identity_t<Enum>> words) {
+        std::vector<known_word> known;
+        for (const auto& each : words) known.push_back({each.spelling, each.instead});
+        if (const auto chosen = read_word_of(name, known)) into = (words.begin() + *chosen)->meaning;
     }
+
+    // A key that did something once: taken, with a warning that says why it does nothing now.
+    void dropped(std::string_view name, std::string_view why);
 
     template <class Values>
     void section(std::string_view name, Values& into) {
@@ -122,7 +131,11 @@ private:
     std::optional<endpoint> read_address(std::string_view name, const yaml_node&, port_zero);
     std::optional<milliseconds> read_duration_of(std::string_view name, range<milliseconds>, milliseconds granularity);
     std::optional<std::uint64_t> read_count_of(std::string_view name, range<std::uint64_t>, automatic);
-    std::optional<std::size_t> read_word_of(std::string_view name, const std::vector<std::string_view>& words);
+    struct known_word {
+        std::string_view spelling;
+        std::string_view instead;
+    };
+    std::optional<std::size_t> read_word_of(std::string_view name, const std::vector<known_word>& words);
 
     template <class Alternative, class Variant>
     void read_alternative(std::string_view name, Variant& into) {

@@ -5,6 +5,7 @@
 #include "sidecar/message.hpp"
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -126,7 +127,30 @@ std::optional<endpoint> read_endpoint(std::string_view text) {
     return endpoint{std::string(host), static_cast<std::uint16_t>(*port)};
 }
 
+std::optional<unsigned> read_file_mode(std::string_view text) {
+    unsigned mode = 0;
+    const char* end = text.data() + text.size();
+    if (text.size() < 3 || text.size() > 4 || !is_digit(text.front())) return std::nullopt;
+    const auto [stopped, ec] = std::from_chars(text.data(), end, mode, 8);
+    if (ec != std::errc() || stopped != end || mode > 0777) return std::nullopt;
+    return mode;
+}
+
+std::string print_file_mode(unsigned mode) {
+    std::string text = "0000";
+    for (auto digit = text.rbegin(); digit != text.rend(); ++digit, mode /= 8)
+        *digit = static_cast<char>('0' + mode % 8);
+    return text;
+}
+
+std::optional<std::string_view> read_unix_path(std::string_view text) {
+    constexpr std::string_view scheme = "unix:";
+    if (!text.starts_with(scheme)) return std::nullopt;
+    return text.substr(scheme.size());
+}
+
 std::string print_endpoint(const endpoint& value) {
+    if (!value.path.empty()) return "unix:" + value.path;
     const bool v6 = value.host.find(':') != std::string::npos;
     return (v6 ? "[" + value.host + "]" : value.host) + ":" + std::to_string(value.port);
 }
@@ -142,6 +166,19 @@ text_fault url_fault(std::string_view text) {
 text_fault file_fault(std::string_view text) {
     if (text.empty()) return "is empty";
     if (!all(text, [](char c) { return !is_control(c) && c != '\t'; })) return "holds control bytes";
+    return std::nullopt;
+}
+
+text_fault socket_path_fault(std::string_view text) {
+    constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - 1;
+    if (const auto fault = file_fault(text)) return fault;
+    if (!text.starts_with('/')) return "a Unix socket is named by its whole path: unix:/run/dds/puma.sock";
+    if (text.size() > most) return "a Unix socket's path is at most " + std::to_string(most) + " bytes long";
+    return std::nullopt;
+}
+
+text_fault host_name_fault(std::string_view text) {
+    if (!is_endpoint_host(std::string(text), false)) return "is no name of a host (without a port)";
     return std::nullopt;
 }
 

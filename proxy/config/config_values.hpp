@@ -23,9 +23,15 @@ std::optional<std::uint64_t> read_count(std::string_view text); // decimal digit
 std::optional<double> read_number(std::string_view text);       // 0.25, 3
 std::string print_number(double);
 
+// "0660": octal digits.
+std::optional<unsigned> read_file_mode(std::string_view text);
+std::string print_file_mode(unsigned);
+
 // 127.0.0.1:3000, [::1]:3000, backend.example:3000.
 std::optional<endpoint> read_endpoint(std::string_view text);
-std::string print_endpoint(const endpoint&);
+// What stands behind "unix:"; nullopt: it is no Unix socket.
+std::optional<std::string_view> read_unix_path(std::string_view text);
+std::string print_endpoint(const endpoint&); // of either kind
 
 // Instead of what may be a secret. No value that is read may look like it: it was printed, not meant.
 inline constexpr std::string_view redacted = "<redacted>";
@@ -35,6 +41,8 @@ using text_fault = std::optional<std::string>;
 using text_check = text_fault (*)(std::string_view);
 text_fault url_fault(std::string_view);
 text_fault file_fault(std::string_view);
+text_fault socket_path_fault(std::string_view);       // of a Unix socket
+text_fault host_name_fault(std::string_view);         // without a port
 text_fault field_name_fault(std::string_view);        // RFC 9110 5.1
 text_fault poll_field_name_fault(std::string_view);   // and none that the poll sets itself
 text_fault answer_field_name_fault(std::string_view); // and none that an own answer sets itself

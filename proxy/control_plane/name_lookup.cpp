@@ -5,7 +5,10 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -15,7 +18,19 @@
 namespace sidecar {
 namespace {
 
+// The path fits: the configuration has been read.
+socket_address unix_address(const std::string& path) {
+    socket_address address;
+    auto& local = reinterpret_cast<sockaddr_un&>(address.storage);
+    local.sun_family = AF_UNIX;
+    const auto length = std::min(path.size(), sizeof local.sun_path - 1);
+    std::memcpy(local.sun_path, path.data(), length);
+    address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length + 1);
+    return address;
+}
+
 std::vector<socket_address> resolve(const endpoint& of, int flags) {
+    if (!of.path.empty()) return {unix_address(of.path)};
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -35,6 +50,7 @@ std::vector<socket_address> resolve(const endpoint& of, int flags) {
 }
 
 const sockaddr_in& as_v4(const socket_address& a) { return reinterpret_cast<const sockaddr_in&>(a.storage); }
+const sockaddr_un& as_unix(const socket_address& a) { return reinterpret_cast<const sockaddr_un&>(a.storage); }
 const sockaddr_in6& as_v6(const socket_address& a) { return reinterpret_cast<const sockaddr_in6&>(a.storage); }
 
 } // namespace
@@ -44,6 +60,7 @@ std::vector<socket_address> literal_address(const endpoint& of) { return resolve
 std::vector<socket_address> look_up_now(const endpoint& of) { return resolve(of, 0); }
 
 std::string to_string(const socket_address& address) {
+    if (address.storage.ss_family == AF_UNIX) return "unix:" + std::string(as_unix(address).sun_path);
     char text[INET6_ADDRSTRLEN] = "";
     if (address.storage.ss_family == AF_INET6) {
         ::inet_ntop(AF_INET6, &as_v6(address).sin6_addr, text, sizeof text);
@@ -55,6 +72,7 @@ std::string to_string(const socket_address& address) {
 
 bool operator==(const socket_address& a, const socket_address& b) {
     if (a.storage.ss_family != b.storage.ss_family) return false;
+    if (a.storage.ss_family == AF_UNIX) return std::strcmp(as_unix(a).sun_path, as_unix(b).sun_path) == 0;
     if (a.storage.ss_family == AF_INET6)
         return as_v6(a).sin6_port == as_v6(b).sin6_port &&
                std::memcmp(&as_v6(a).sin6_addr, &as_v6(b).sin6_addr, sizeof(in6_addr)) == 0;
@@ -62,6 +80,7 @@ bool operator==(const socket_address& a, const socket_address& b) {
 }
 
 bool is_loopback(const socket_address& address) {
+    if (address.storage.ss_family == AF_UNIX) return true;
     if (address.storage.ss_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&as_v6(address).sin6_addr);
     return ntohl(as_v4(address).sin_addr.s_addr) >> 24 == 127;
 }

@@ -12,15 +12,15 @@
 
 namespace sidecar {
 
-// The address of an IP literal; empty for a name.
+// The address of an IP literal or of a Unix socket; empty for a name.
 std::vector<socket_address> literal_address(const endpoint&);
 
 // Blocks. IPv4 and IPv6 in the resolver's order; empty if the name does not resolve.
 std::vector<socket_address> look_up_now(const endpoint&);
 
-std::string to_string(const socket_address&); // 127.0.0.1:80, [::1]:80
+std::string to_string(const socket_address&); // 127.0.0.1:80, [::1]:80, unix:/run/dds/puma.sock
 bool operator==(const socket_address&, const socket_address&);
-bool is_loopback(const socket_address&);
+bool is_loopback(const socket_address&); // or a Unix socket: this machine in any case
 
 class name_lookup {
 public:

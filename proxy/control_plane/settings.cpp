@@ -46,6 +46,9 @@ bool lead_to_the_same(const std::vector<socket_address>& a, const std::vector<so
 // yet), the same port is enough.
 bool on_the_clients_backend(const http_url& url, const config& values, const circumstances& now) {
     const auto& upstream = values.upstream.address;
+    if (!upstream.path.empty()) // behind the socket is a process of this machine
+        return now.status_addresses.empty() ||
+               std::any_of(now.status_addresses.begin(), now.status_addresses.end(), is_loopback);
     if (url.origin.port != upstream.port) return false;
     if (url.origin.host == upstream.host) return true;
     if (now.status_addresses.empty() || now.upstream_addresses.empty()) return true;

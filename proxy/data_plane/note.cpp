@@ -65,7 +65,7 @@ void exchange::note_end() {
         metrics.not_augmented[*unspliced_].add();
     if (sent_at_ != time_point{} && answered_at_ >= sent_at_)
         metrics.upstream_response.observe(answered_at_ - sent_at_);
-    if (context_.access_log && settings_->values.log.access) log_access(took);
+    if (context_.access_log && settings_->values.log.access != access_log::off) log_access(took);
 }
 
 void exchange::log_access(std::chrono::nanoseconds took) {

@@ -68,9 +68,10 @@ TEST_CASE("a map without keys is all defaults, an empty file is an error") {
 
 TEST_CASE("every kind of value is read") {
     const auto c = read(R"(
-listen: {address: "[::]:80"}
+listen: {address: "[::]:80", socket_mode: "0600"}
 workers: 3
-upstream: {address: backend.example:3000, connect_timeout: 250ms, unreachable: close}
+upstream: {address: backend.example:3000, connect_timeout: 250ms, unreachable: close, no_answer: answer,
+           reuse_for_writes: 0s, max_pending: 5, queue_timeout: 3s}
 status:
   url: https://status.example/consistency
   jitter: 0.25
@@ -84,19 +85,25 @@ status:
 api: {prefix: ""}
 rules:
   - {name: r, method: DELETE, path: "/a/{id}", query: q, gate: {collection: c, member: m, require: [], unknown: reject}}
-augment: {max_body: 512B}
+builtin_rules: false
+augment: {max_body: 512B, max_held: 2KiB}
 learn: {max_entries: 7}
 own_answers: {retry_after: 2m, cors: {allow_origins: ["https://portal.example"], expose_headers: [X-Total]}, headers: [{name: X-A, value: b c}]}
 downstream: {max_connections: 100, tunnel_timeout: 2h}
-forward: {x_forwarded_proto: https, x_request_id: true}
-admin: {address: off}
-log: {level: debug, buffer: 64KiB}
+forward: {x_forwarded_proto: https, x_request_id: true, x_request_start: true}
+admin: {address: off, hosts: [sidecar.example]}
+log: {level: debug, access: errors, slower_than: 2s, buffer: 64KiB}
 )");
     CHECK(c.listen.address == endpoint{"::", 80});
+    CHECK(c.listen.socket_mode == 0600);
     CHECK(c.workers == 3);
     CHECK(c.upstream.address == endpoint{"backend.example", 3000});
     CHECK(c.upstream.connect_timeout == milliseconds(250));
     CHECK(c.upstream.unreachable == on_failure::close);
+    CHECK(c.upstream.no_answer == on_failure::answer);
+    CHECK(c.upstream.reuse_for_writes == milliseconds(0));
+    CHECK(c.upstream.pending_max == 5);
+    CHECK(c.upstream.queue_timeout == milliseconds(3'000));
     CHECK(c.status.url == "https://status.example/consistency");
     CHECK(c.status.jitter == 0.25);
     CHECK(c.status.wait == milliseconds(0));
@@ -112,7 +119,9 @@ log: {level: debug, buffer: 64KiB}
     const auto& gated = std::get<gate_rule>(c.rules.rules[0].action);
     CHECK(gated.require.empty());
     CHECK(gated.unknown == unknown_gate::reject);
+    CHECK_FALSE(c.rules.builtin_rules);
     CHECK(c.rules.augment_body_max == 512);
+    CHECK(c.rules.augment_held_max == 2'048);
     CHECK(c.rules.learn_entries_max == 7);
     CHECK(c.own_answers.retry_after == std::chrono::seconds(120));
     CHECK(c.own_answers.cors_allow_origins == std::vector<std::string>{"https://portal.example"});
@@ -121,14 +130,59 @@ log: {level: debug, buffer: 64KiB}
     CHECK(c.downstream.connections_max == 100);
     CHECK(c.downstream.tunnel_timeout == std::chrono::hours(2));
     CHECK(c.forward.x_request_id);
+    CHECK(c.forward.x_request_start);
     CHECK_FALSE(c.admin.address);
+    CHECK(c.admin.hosts == std::vector<std::string>{"sidecar.example"});
     CHECK(c.log.level == log_level::debug);
+    CHECK(c.log.access == access_log::errors);
+    CHECK(c.log.slower_than == milliseconds(2'000));
     CHECK(c.log.buffer_bytes == 64 * kib);
 }
 
 TEST_CASE("a list replaces the default, an absent one is the default") {
-    CHECK(read("rules: []").rules.rules.empty());
-    CHECK(read("workers: 1").rules.rules.size() == dds_rules().size());
+    CHECK(read("own_answers: {cors: {allow_origins: []}}").own_answers.cors_allow_origins.empty());
+    CHECK(read("own_answers: {cors: {}}").own_answers.cors_allow_origins == std::vector<std::string>{"*"});
+}
+
+TEST_CASE("the file's rules come before the built-in ones; one with such a name replaces it") {
+    const auto names = [](std::string_view text) {
+        std::vector<std::string> all;
+        for (const auto& each : read(text).rules.rules) all.push_back(each.name);
+        return all;
+    };
+    const std::string own = "{name: a, method: GET, path: '/a/{id}', gate: {collection: c, member: m}}";
+    const std::string replacing =
+        "{name: upload_gate, method: POST, path: '/b/{id}', gate: {collection: c, member: m}}";
+    const std::vector<std::string> builtin{"project_info", "file_url_info", "upload_gate",
+                                           "new_project",  "new_file",      "new_file_version"};
+    CHECK(names("{}") == builtin);
+    CHECK(names("rules: []") == builtin);
+    CHECK(names("rules: [" + own + "]") == std::vector<std::string>{"a", "project_info", "file_url_info", "upload_gate",
+                                                                    "new_project", "new_file", "new_file_version"});
+    CHECK(names("rules: [" + replacing + "]") == std::vector<std::string>{"upload_gate", "project_info",
+                                                                          "file_url_info", "new_project", "new_file",
+                                                                          "new_file_version"});
+    CHECK(read("rules: [" + replacing + "]").rules.rules.front().path == "/b/{id}");
+    CHECK(names("builtin_rules: false").empty());
+    CHECK(names("builtin_rules: false\nrules: [" + own + "]") == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("what is deprecated is taken, with a warning") {
+    const auto warnings = [](std::string_view text) {
+        std::vector<std::string> all;
+        const auto got = read_config(text, "f", &all);
+        REQUIRE_MESSAGE(got.has_value(), got.error().message);
+        return all;
+    };
+    CHECK(warnings("max_pipes: 128") ==
+          std::vector<std::string>{"f:1:12: max_pipes: is deprecated and does nothing: bodies are no longer spliced"});
+    CHECK(warnings("log: {access: true}") ==
+          std::vector<std::string>{"f:1:15: log.access: 'true' is deprecated, write all"});
+    CHECK(warnings("log: {access: false}") ==
+          std::vector<std::string>{"f:1:15: log.access: 'false' is deprecated, write off"});
+    CHECK(read("log: {access: true}").log.access == access_log::all);
+    CHECK(read("log: {access: false}").log.access == access_log::off);
+    CHECK(warnings("log: {access: errors}").empty());
 }
 
 TEST_CASE("unknown keys are errors, with the nearest name") {
@@ -182,8 +236,10 @@ TEST_CASE("wrong types are errors") {
     CHECK(complaints("workers: 4.5").find("expected a number") != std::string::npos);
     CHECK(complaints("workers: [1]") == "1:10: workers: expected a number, or auto, not a list");
     CHECK(complaints("workers:\nlog: {}") == "1:1: workers: expected a number, or auto, not nothing");
-    CHECK(complaints("log: {access: yes}") == "1:15: log.access: expected true or false, not 'yes'");
-    CHECK(complaints("log: {access: \"true\"}") == "1:15: log.access: expected true or false, not the text 'true'");
+    CHECK(complaints("log: {access: yes}") == "1:15: log.access: expected all or errors or off, not 'yes'");
+    CHECK(complaints("status: {expose: yes}") == "1:18: status.expose: expected true or false, not 'yes'");
+    CHECK(complaints("status: {expose: \"true\"}") ==
+          "1:18: status.expose: expected true or false, not the text 'true'");
     CHECK(complaints("status: {headers: {}}") == "1:19: status.headers: expected a list, not a map");
     CHECK(complaints("status: {headers: [a]}") ==
           "1:20: status.headers[0]: expected keys with values, not a single value");
@@ -200,6 +256,46 @@ TEST_CASE("addresses are HOST:PORT") {
                       text);
     CHECK(read("listen: {address: 127.0.0.1:0}").listen.address.port == 0);
     CHECK(complaints("upstream: {address: 127.0.0.1:0}") == "1:21: upstream.address: the port can't be 0");
+}
+
+TEST_CASE("an address may be a Unix socket's") {
+    CHECK(read("upstream: {address: 'unix:/run/dds/puma.sock'}").upstream.address ==
+          endpoint{"", 0, "/run/dds/puma.sock"});
+    CHECK(read("listen: {address: unix:/run/sidecar.sock}").listen.address == endpoint{"", 0, "/run/sidecar.sock"});
+    CHECK(complaints("upstream: {address: unix:puma.sock}") ==
+          "1:21: upstream.address: a Unix socket is named by its whole path: unix:/run/dds/puma.sock");
+    CHECK(complaints("upstream: {address: 'unix:'}") == "1:21: upstream.address: is empty");
+    CHECK(complaints("upstream: {address: unix:/" + std::string(106, 'a') + "}").empty());
+    CHECK(complaints("upstream: {address: unix:/" + std::string(107, 'a') + "}") ==
+          "1:21: upstream.address: a Unix socket's path is at most 107 bytes long");
+    CHECK(complaints("listen: {address: \"unix:/a\\nb\"}") == "1:19: listen.address: holds control bytes");
+    CHECK(complaints("admin: {address: unix:/run/admin.sock}").find("expected HOST:PORT") != std::string::npos);
+    CHECK(complaints("listen: {address: unix:/a}\nupstream: {address: unix:/a}") ==
+          "2:21: upstream.address: unix:/a is where the sidecar itself listens");
+    CHECK(complaints("listen: {address: unix:/a}\nupstream: {address: unix:/b}").empty());
+}
+
+TEST_CASE("a file's mode is octal") {
+    CHECK(read("listen: {socket_mode: '0666'}").listen.socket_mode == 0666);
+    CHECK(read("listen: {socket_mode: 600}").listen.socket_mode == 0600);
+    for (const auto* text : {"rw", "0888", "1777", "-660", "66", "00660", ""})
+        CHECK_MESSAGE(complaints("listen: {socket_mode: '" + std::string(text) + "'}")
+                              .find("listen.socket_mode: expected a file mode from 0000 to 0777") != std::string::npos,
+                      text);
+}
+
+TEST_CASE("a limit that is out of its bounds is refused") {
+    CHECK(complaints("upstream: {max_pending: 1000001}").find("from 0 to 1000000") != std::string::npos);
+    CHECK(complaints("upstream: {queue_timeout: 0s}").find("must be from 1ms to 720h") != std::string::npos);
+    CHECK(complaints("upstream: {reuse_for_writes: 721h}").find("must be from 0s to 720h") != std::string::npos);
+    CHECK(complaints("log: {slower_than: 721h}").find("must be from 0s to 720h") != std::string::npos);
+    CHECK(complaints("augment: {max_held: 63B}").find("must be from 64B to 64GiB") != std::string::npos);
+    CHECK(complaints("augment: {max_held: 512KiB}") ==
+          "1:21: augment.max_held: 512KiB must not be less than augment.max_body, which one response may take: 1MiB");
+    CHECK(complaints("forward: {x_request_start: 1}").find("expected true or false") != std::string::npos);
+    CHECK(complaints("builtin_rules: none").find("expected true or false") != std::string::npos);
+    CHECK(complaints("admin: {hosts: ['a:80']}") == "1:17: admin.hosts: 'a:80' is no name of a host (without a port)");
+    CHECK(complaints("admin: {hosts: sidecar}").find("expected a list") != std::string::npos);
 }
 
 TEST_CASE("a sidecar that would forward to itself, or listen twice, is an error") {
@@ -300,7 +396,7 @@ TEST_CASE("rules have names of their own and do not select the same") {
 
 TEST_CASE("there are limits to rules and members") {
     const auto rules = [](int count, int members) {
-        std::string text = "rules:\n";
+        std::string text = "builtin_rules: false\nrules:\n";
         for (int i = 0; i < count; ++i) {
             const auto n = std::to_string(i);
             text.append("- {name: r").append(n).append(", method: GET, path: '/a").append(n).append("/{id}', ");
@@ -309,8 +405,11 @@ TEST_CASE("there are limits to rules and members") {
         return text;
     };
     CHECK(complaints(rules(32, 16)).empty());
-    CHECK(complaints(rules(33, 16)) == "34:3: rules: at most 32, not 33");
-    CHECK(complaints(rules(32, 17)) == "18:3: rules[16]: the rules name more than 16 members of 'c'");
+    CHECK(complaints(rules(33, 16)) == "35:3: rules: at most 32, not 33");
+    CHECK(complaints(rules(32, 17)) == "19:3: rules[16]: the rules name more than 16 members of 'c'");
+    auto with_builtin = rules(27, 16);
+    with_builtin.replace(with_builtin.find("false"), 5, "true");
+    CHECK(complaints(with_builtin) == "3:1: rules: at most 32 with the built-in ones, not 33");
 }
 
 TEST_CASE("one document, no anchors, aliases, merges or tags") {
@@ -344,6 +443,8 @@ TEST_CASE("what is no YAML, no text, too large or too deep says so") {
 TEST_CASE("what is printed is read back to the same") {
     config c;
     c.listen.address = {"::1", 0};
+    c.listen.socket_mode = 07;
+    c.upstream.address = {"", 0, "/run/a b #c.sock"};
     c.admin.address.reset();
     c.downstream.connections_max = 17;
     c.downstream.idle_timeout = milliseconds(1'234);
@@ -358,6 +459,8 @@ TEST_CASE("what is printed is read back to the same") {
     const auto printed = print_config(c);
     CHECK(print_config(read(printed)) == printed);
     const auto back = read(printed);
+    CHECK(back.upstream.address == c.upstream.address);
+    CHECK(back.listen.socket_mode == 07);
     CHECK(back.status.ca_file == c.status.ca_file);
     CHECK(back.status.jitter == c.status.jitter);
     CHECK(back.status.headers[0].file == "on");

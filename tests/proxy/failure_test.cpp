@@ -28,7 +28,7 @@ void check_error(const message& answer, int status) {
 
 struct fixture {
     scripted_backend backend;
-    sidecar_under_test proxy{backend};
+    sidecar_under_test proxy{backend, [](config& c) { c.upstream.no_answer = sidecar::on_failure::answer; }};
     wire client = proxy.connect();
 
     wire ask(const std::string& request = get) {
@@ -122,9 +122,9 @@ TEST_CASE_FIXTURE(fixture, "a backend that ends before an answer: 502, and the r
     }
 }
 
-TEST_CASE("no_answer: close ends the connection without an answer, when not one byte of one has come") {
+TEST_CASE("by default the connection ends without an answer, when not one byte of one has come") {
     scripted_backend backend;
-    sidecar_under_test proxy(backend, [](config& c) { c.upstream.no_answer = sidecar::on_failure::close; });
+    sidecar_under_test proxy(backend);
     auto client = proxy.connect();
     client.send(post);
     auto up = backend.accept();

@@ -106,7 +106,20 @@ TEST_CASE("the status path is hidden if it is on the backend that clients are pr
     }
 }
 
+TEST_CASE("behind a Unix socket the status path is hidden, unless status.url leads to another machine") {
+    config values;
+    values.upstream.address = {"", 0, "/run/dds/puma.sock"};
+    const auto upstream = literal_address(values.upstream.address);
+    CHECK(is_hidden(values, {1, 1024, upstream, address("127.0.0.1")}));
+    CHECK(is_hidden(values, {1, 1024, upstream, {}}));
+    values.status.url = "http://10.0.0.2:3000/internal/consistency";
+    CHECK_FALSE(is_hidden(values, {1, 1024, upstream, address("10.0.0.2")}));
+}
+
 TEST_CASE("addresses as text") {
+    CHECK(to_string(literal_address({"", 0, "/run/a.sock"}).front()) == "unix:/run/a.sock");
+    CHECK(literal_address({"", 0, "/run/a.sock"}).front() == literal_address({"", 0, "/run/a.sock"}).front());
+    CHECK_FALSE(literal_address({"", 0, "/run/a.sock"}).front() == literal_address({"", 0, "/run/b.sock"}).front());
     CHECK(to_string(address("127.0.0.1").front()) == "127.0.0.1:3000");
     CHECK(to_string(address("::1").front()) == "[::1]:3000");
     CHECK(address("localhost").empty()); // no literal

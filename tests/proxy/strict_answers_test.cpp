@@ -27,7 +27,10 @@ void check_next_exchange(scripted_backend& backend, wire& client) {
 
 TEST_CASE("ambiguous and malformed answers become a 502") {
     scripted_backend backend;
-    sidecar_under_test proxy(backend, [](config& c) { c.upstream.response_timeout = 1s; });
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.upstream.response_timeout = 1s;
+        c.upstream.no_answer = sidecar::on_failure::answer;
+    });
     for (const auto& one : cases::hostile_answers()) {
         auto client = proxy.connect();
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -295,8 +295,8 @@ public:
         const auto address = "127.0.0.1:" + std::to_string(backend_port);
         std::ofstream(directory_ / "sidecar.yaml")
             << "listen: {address: \"127.0.0.1:" << port_ << "\"}\nworkers: 2\nupstream: {address: \"" << address
-            << "\", connect_retry: 2s}\nstatus: {url: \"http://" << address
-            << "/internal/consistency\", interval: 200ms, wait: 0s}\nadmin: {address: off}\nlog: {access: false, "
+            << "\", connect_retry: 2s, no_answer: answer}\nstatus: {url: \"http://" << address
+            << "/internal/consistency\", interval: 200ms, wait: 0s}\nadmin: {address: off}\nlog: {access: off, "
                "level: error}\n";
         const auto config = (directory_ / "sidecar.yaml").string();
         std::vector<string> words{binary, "--config", config};
