@@ -145,7 +145,7 @@ module DDS
         provider = given[:storage_provider] ? StorageProvider.find(given[:storage_provider][:id]) : StorageProvider.default
         raise ConsistencyException if project.project_storage_providers.where(storage_provider: provider).none?(&:is_initialized?)
         authorize!
-        upload = project.uploads.build(given.slice(:name, :content_type, :size, :chunked))
+        upload = (given[:chunked] ? ChunkedUpload : NonChunkedUpload).new(given.slice(:name, :content_type, :size).merge(project: project))
         upload.update(storage_provider: provider, creator_id: @user[:id], etag: SecureRandom.hex) || validation_error!(upload)
         if upload.chunked
           header 'X-MIN-CHUNK-UPLOAD-SIZE', '1'
