@@ -40,15 +40,23 @@ module DDS
         ::Project.unscope(:order).where('projects.is_deleted IS NOT TRUE').where.not(id: ready.select(:project_id)).pluck(:id)
       end
 
-      # [id, project_id] of files whose current version's upload is not consistent. With an integrity error it counts
-      # as consistent: it has been processed, and its url says 400 for good. An upload that nobody completed stays
-      # inconsistent for ever, and no file has it. The words are the index's, or PostgreSQL does not use it.
+      # [id, project_id] of files whose current version's upload is under check. With an integrity error it is not: it has
+      # been processed, and its url says 400 for good. The uploads come first, and by themselves: PostgreSQL takes them for
+      # a thousand times as many as there are, and would compile a plan for that (its JIT takes 20 ms).
       def files_not_ready
-        ::DataFile.unscope(:order).where('containers.is_deleted IS NOT TRUE').joins(file_versions: :upload)
-                  .where('uploads.completed_at IS NOT NULL AND uploads.is_consistent IS NOT TRUE')
-                  .where('file_versions.version_number = (SELECT MAX(v.version_number) FROM file_versions v ' \
-                         'WHERE v.data_file_id = file_versions.data_file_id)')
-                  .pluck(:id, :project_id)
+        uploads_in_process.each_slice(1000).flat_map do |ids|
+          ::DataFile.unscope(:order).where('containers.is_deleted IS NOT TRUE').joins(:file_versions)
+                    .where(file_versions: { upload_id: ids })
+                    .where('file_versions.version_number = (SELECT MAX(v.version_number) FROM file_versions v ' \
+                           'WHERE v.data_file_id = file_versions.data_file_id)')
+                    .pluck(:id, :project_id)
+        end
+      end
+
+      # An upload that nobody completed stays inconsistent for ever, and no file has it. The words are the index's own, or
+      # it is not used.
+      def uploads_in_process
+        ::Upload.unscope(:order).where('completed_at IS NOT NULL AND is_consistent IS NOT TRUE').pluck(:id)
       end
     end
   end

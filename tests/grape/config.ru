@@ -1,7 +1,7 @@
 # The legacy API's stack as it runs in production: Rails with its own middleware, rack-cors outermost, rack-timeout, TLS
-# enforced, Grape mounted at /, and what a platform may add (Rack::Deflater). Environment: APP_ROOT (with app/api/dds),
-# DATABASE_URL, SIDECAR_SECRET; READY_AFTER (seconds; without it a test says when), SHOW_ROUTE=1 (an answer names the
-# route that took the request), NEW_RELIC=1 (a double that counts what it was told to ignore).
+# enforced, Grape mounted at /, and what a platform may add (Rack::Deflater); app/api/dds has the status endpoint of
+# deploy/, as its README says. Environment: DATABASE_URL, SIDECAR_SECRET; READY_AFTER (seconds; without it a test says
+# when), SHOW_ROUTE=1 (an answer names the route that took the request), NEW_RELIC=1 (a double that tells what it was asked).
 require 'rails'
 require 'action_controller/railtie'
 require 'active_record/railtie'
@@ -38,7 +38,7 @@ if ENV.key?('NEW_RELIC')
 end
 
 class DukeDataService < Rails::Application
-  config.root = ENV.fetch('APP_ROOT')
+  config.root = __dir__
   config.paths.add File.join('app', 'api'), glob: File.join('**', '*.rb')
   config.eager_load = true
   config.cache_classes = true

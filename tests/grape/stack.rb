@@ -240,7 +240,6 @@ class Stack
     @directory = Dir.mktmpdir('sidecar-grape')
     @programs = []
     @database, @environment, @workers = database, environment, workers
-    install_endpoint
     start_puma
     @relay = Relay.new(puma_port)
     start_sidecar(sidecar, configuration) if sidecar
@@ -260,7 +259,7 @@ class Stack
   def start_puma
     options = ['-b', "tcp://127.0.0.1:#{puma_port || 0}", '-t', '5:5']
     options += ['-w', @workers.to_s, '--preload'] if @workers.positive?
-    environment = { 'DATABASE_URL' => database_url, 'APP_ROOT' => @directory, 'SIDECAR_SECRET' => SECRET, 'SIDECAR_LOOK_EVERY' => '0.05',
+    environment = { 'DATABASE_URL' => database_url, 'SIDECAR_SECRET' => SECRET, 'SIDECAR_LOOK_EVERY' => '0.05',
                     'RACK_ENV' => 'production', 'RAILS_ENV' => 'production' }.merge(@environment)
     @puma = start('puma', environment, 'puma', *options, File.join(__dir__, 'config.ru'))
     @puma_port = @puma.says(%r{Listening on http://127\.0\.0\.1:(\d+)}).to_i
@@ -282,13 +281,6 @@ class Stack
   private
 
   def database_url = @database == :sqlite ? "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30" : @database.url
-
-  # As deploy/status_endpoint/README.md says.
-  def install_endpoint
-    FileUtils.mkdir_p("#{directory}/app/api/dds")
-    FileUtils.cp(%w[consistency held_polls].map { |name| "#{DEPLOY}/status_endpoint/#{name}.rb" }, "#{directory}/app/api/dds")
-    FileUtils.cp_r("#{__dir__}/public", directory)
-  end
 
   def start(name, environment, *command)
     Program.new(name, environment, *command, directory: directory).tap { |program| @programs << program }

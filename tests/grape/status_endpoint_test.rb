@@ -163,21 +163,23 @@ ensure
   sockets&.each(&:close)
 end
 
-# How many of these connections the server has not closed: as Linux lists them, addresses in hex.
+def ports(sockets) = sockets.map { |socket| socket.local_address.ip_port }
+
+# Of these connections those that the server has open, as Linux lists them: the bytes that it has not read of each.
 def open_at(port, peers)
-  File.readlines('/proc/net/tcp').drop(1).count do |line|
-    _, local, remote, state = line.split
-    local.end_with?(format(':%04X', port)) && peers.include?(remote[-4..].hex) && %w[01 08].include?(state)
+    File.readlines('/proc/net/tcp').drop(1).filter_map do |line|
+    _, local, remote, state, queues = line.split
+    queues[-8..].hex if local.end_with?(format(':%04X', port)) && peers.include?(remote[-4..].hex) && %w[01 08].include?(state)
   end
 end
 
 def who_goes_away(checks, client)
   tag = client.status['ETag']
   sockets = Array.new(8) { ask_held(client, tag) }
-  peers = sockets.map { |socket| socket.local_address.ip_port }
-  checks.equal 'eight are connected', 8, open_at(client.port, peers)
+  peers = ports(sockets)
+  checks.eventually('eight are taken') { open_at(client.port, peers) == [0] * 8 }
   sockets.each(&:close)
-  checks.eventually('who goes away is not kept', within: 10) { open_at(client.port, peers).zero? }
+  checks.eventually('who goes away is not kept', within: 10) { open_at(client.port, peers).empty? }
 end
 
 def bounded(checks, client)
@@ -196,6 +198,7 @@ end
 def when_it_ends(checks, client, program)
   tag = client.status['ETag']
   sockets = Array.new(3) { ask_held(client, tag) }
+  checks.eventually('three are taken') { open_at(client.port, ports(sockets)) == [0] * 3 }
   program.stop
   checks.equal 'told to end, the process answers whom it holds', [[304, tag]] * 3, sockets.map { |socket| receive(socket).then { |answer| [answer.status, answer['ETag']] } }
 end
