@@ -142,6 +142,11 @@ class Upload < ApplicationRecord
   def check_readiness! = project_ready? || raise(ConsistencyException)
   def has_integrity_exception? = !error_at.nil?
 
+  def check_downloadable!
+    raise IntegrityException, error_message if has_integrity_exception?
+    raise ConsistencyException unless is_consistent?
+  end
+
   def project_ready?
     project.project_storage_providers.where(storage_provider: storage_provider).any?(&:is_initialized?)
   end

@@ -37,6 +37,9 @@ class TestControl < Grape::API
     {}
   end
 
+  params { requires :seconds, type: Float }
+  get('/slow') { sleep params[:seconds] }
+
   params { requires :before_consistency, type: Boolean }
   post('/urls') { TestControl.urls_before_consistency = params[:before_consistency] }
 end
