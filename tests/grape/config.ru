@@ -1,7 +1,8 @@
 # The legacy API's stack as it runs in production: Rails with its own middleware, rack-cors outermost, rack-timeout, TLS
 # enforced, Grape mounted at /, and what a platform may add (Rack::Deflater); app/api/dds has the status endpoint of
 # deploy/, as its README says. Environment: DATABASE_URL, SIDECAR_SECRET; READY_AFTER (seconds; without it a test says
-# when), SHOW_ROUTE=1 (an answer names the route that took the request), NEW_RELIC=1 (a double that tells what it was asked).
+# when), LATENCY (seconds), SHOW_ROUTE=1 (an answer names the route that took the request), NEW_RELIC=1 (a double that tells
+# what it was asked).
 require 'rails'
 require 'action_controller/railtie'
 require 'active_record/railtie'
@@ -26,6 +27,14 @@ class ShowRoute < Struct.new(:app)
     end
   rescue Rack::QueryParser::InvalidParameterError, Rack::QueryParser::ParameterTypeError
     [400, {}, []]
+  end
+end
+
+# An API that works for its answers.
+class Latency < Struct.new(:app)
+  def call(env)
+    sleep Float(ENV.fetch('LATENCY'))
+    app.call(env)
   end
 end
 
@@ -55,6 +64,7 @@ class DukeDataService < Rails::Application
     end
   end
   config.middleware.insert_after Rack::Cors, Rack::Deflater
+  config.middleware.insert_after Rack::Cors, Latency if ENV.key?('LATENCY')
   config.middleware.insert_after Rack::Cors, ShowRoute if ENV.key?('SHOW_ROUTE')
 end
 

@@ -86,14 +86,23 @@ class ApplicationRecord < ActiveRecord::Base
   end
 end
 
-# Stands for the job queue: work is done after READY_AFTER seconds; without it, only when a test says so.
+# Stands for the job queue: work is done after READY_AFTER seconds, by whichever process there is then; without it, only
+# when a test says so.
 module Jobs
-  def self.later(&work)
+  module_function
+
+  def later(&work)
     return unless (delay = ENV['READY_AFTER'])
     Thread.new do
       sleep Float(delay)
       ActiveRecord::Base.connection_pool.with_connection(&work)
     end
+  end
+
+  # A queue keeps what a process that ended had not done.
+  def resume
+    ProjectStorageProvider.where(is_initialized: nil).each(&:initialize_storage)
+    Upload.where(is_consistent: nil).where.not(completed_at: nil).each(&:check)
   end
 end
 
@@ -128,7 +137,9 @@ end
 class ProjectStorageProvider < ApplicationRecord
   belongs_to :project
   belongs_to :storage_provider
-  after_create_commit { Jobs.later { update!(is_initialized: true) } }
+  after_create_commit :initialize_storage
+
+  def initialize_storage = Jobs.later { update!(is_initialized: true) }
 end
 
 class Upload < ApplicationRecord
@@ -154,8 +165,10 @@ class Upload < ApplicationRecord
   def complete(hash)
     self.completed_at = Time.now
     self.hashes_json = [hash].to_json
-    save && Jobs.later { update!(is_consistent: true) }
+    save && check
   end
+
+  def check = Jobs.later { update!(is_consistent: true) }
 
   def signed_url(verb = 'PUT')
     { http_verb: verb, host: 'https://store.example', url: "/#{project_id}/#{id}?temp_url_sig=#{Digest::SHA1.hexdigest(id)}&expires=1",
@@ -240,6 +253,8 @@ unless StorageProvider.any?
   SwiftStorageProvider.create!(name: 'swift', display_name: 'OIT', is_default: true)
   S3StorageProvider.create!(name: 's3', display_name: 'S3', is_default: false)
 end
+
+Jobs.resume
 
 # With SQLite there is one connection only: its own waiting for a lock would stop all of Ruby's threads. So the models learn
 # their columns now, not while one request has the connection and another the lock on the columns; then it is free.

@@ -236,12 +236,13 @@ class Stack
     stack&.stop
   end
 
-  def initialize(sidecar: nil, environment: {}, configuration: {}, database: :sqlite, workers: 0)
+  # `relay: false`: nothing is between sidecar and Puma, so that who connects to a Puma that is gone is told so.
+  def initialize(sidecar: nil, environment: {}, configuration: {}, database: :sqlite, workers: 0, relay: true)
     @directory = Dir.mktmpdir('sidecar-grape')
     @programs = []
     @database, @environment, @workers = database, environment, workers
     start_puma
-    @relay = Relay.new(puma_port)
+    @relay = Relay.new(puma_port) if relay
     start_sidecar(sidecar, configuration) if sidecar
   end
 
@@ -289,9 +290,10 @@ class Stack
   # JSON is YAML. Everything but addresses and the secret is as shipped, unless a test says otherwise.
   def start_sidecar(binary, configuration)
     File.write(secret = File.join(directory, 'secret'), "#{SECRET}\n")
+    upstream = "127.0.0.1:#{relay ? relay.port : puma_port}"
     settings = { 'listen' => { 'address' => '127.0.0.1:0' }, 'admin' => { 'address' => 'off' }, 'drain' => { 'accept_for' => '0s' },
-                 'upstream' => { 'address' => "127.0.0.1:#{relay.port}" },
-                 'status' => { 'url' => "http://127.0.0.1:#{relay.port}#{STATUS_PATH}",
+                 'upstream' => { 'address' => upstream },
+                 'status' => { 'url' => "http://#{upstream}#{STATUS_PATH}",
                                'headers' => [{ 'name' => 'X-Sidecar-Secret', 'file' => secret },
                                              { 'name' => 'X-Forwarded-Proto', 'value' => 'https' }] } }
     settings.merge!(configuration) { |_, ours, theirs| ours.merge(theirs) }
