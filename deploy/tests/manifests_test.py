@@ -7,7 +7,7 @@ import workshop
 from workshop import DEPLOY, Case
 
 OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket", "overlays/status_process"]
-OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain"]
+OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain", "tests/theirs/own_config"]
 
 
 def of_kind(documents, kind, name=None):
@@ -116,6 +116,12 @@ class Injection(Case):
             else:
                 render.accumulate(DEPLOY / "component/native", documents)
             self.assertEqual(document["spec"]["template"]["spec"]["containers"][0]["lifecycle"], hook)
+
+    def test_a_configuration_of_ones_own_takes_the_place_of_the_component_s(self):
+        documents = workshop.rendered("tests/theirs/own_config")[0]
+        config = of_kind(documents, "ConfigMap")["data"]["sidecar.yaml"]
+        self.assertEqual(workshop.yaml().safe_load(config)["drain"], {"accept_for": "5s", "timeout": "25s"})
+        self.assertEqual(pod_of(documents, "my-dds")["initContainers"][0]["image"], "registry.example/sidecar:1.1.0")
 
     def test_what_has_no_annotation_is_left_alone(self):
         before = pod_of(workshop.rendered("tests/theirs/app")[0], "my-workers")
