@@ -255,7 +255,7 @@ unless postgres
     api = stack.backend
     api.log_in
     checks.equal 'without a secret the API runs as ever', 202, api.create_project.status
-    checks.equal 'and the endpoint says what it lacks', [503, 'set SIDECAR_SECRET'], api.status.then { |answer| [answer.status, answer.json['suggestion']] }
+    checks.equal 'and the endpoint says what it lacks', [503, 'there is no secret'], api.status.then { |answer| [answer.status, answer.json['reason']] }
   end
 
   Dir.mktmpdir do |directory|
@@ -271,6 +271,8 @@ unless postgres
       api.create_project
       checks.equal 'behind a job queue a project is unready at first', 1, api.status(secret: 'two').json['projects'].size
       checks.eventually('and becomes ready by itself') { api.status(secret: 'two').json['projects'].empty? }
+      File.delete(secret)
+      checks.equal 'or none: then nobody is answered', [503, 'there is no secret'], api.status(secret: '').then { |answer| [answer.status, answer.json['reason']] }
     end
   end
 end
