@@ -78,14 +78,14 @@ class Container(Case):
         return run("nsenter", "-t", self.process, "-n", "curl", "-s", "-i", "-m", "20", url).stdout
 
     def test_from_its_start_without_a_backend_to_its_drain(self):
-        self.eventually(lambda: " 200 " in self.get("http://127.0.0.1:9090/readyz").split("\r\n")[0], what="it is ready")
+        self.eventually(lambda: " 200 " in self.get("http://127.0.0.1:9090/readyz").partition("\n")[0], what="it is ready")
         with open(f"/proc/{self.process}/status", encoding="utf-8") as file:
             status = file.read()
         for wanted in (rf"Uid:\s+{ANY_UID}\s", r"CapEff:\s+0+$", r"CapBnd:\s+0+$", r"NoNewPrivs:\s+1$", r"Seccomp:\s+2$"):
             self.assertRegex(status, f"(?m)^{wanted}")
         self.assertEqual(run("podman", "healthcheck", "run", self.NAME).returncode, 0, "its health check succeeds")
         answer = self.get("http://127.0.0.1:8080/api/v1/projects")
-        self.assertRegex(answer, r"(?s)^HTTP/1.1 503 .*\r\nRetry-After: ", "without a backend it answers 503")
+        self.assertRegex(answer, r"(?s)^HTTP/1.1 503 .*\nRetry-After: ", "without a backend it answers 503")
         began = time.monotonic()
         self.succeeds("podman", "kill", "--signal", "TERM", self.NAME)
         self.eventually(lambda: run("podman", "healthcheck", "run", self.NAME).returncode != 0, 4, "its health check fails")
