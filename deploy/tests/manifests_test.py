@@ -6,8 +6,8 @@ import shutil
 import workshop
 from workshop import DEPLOY, Case
 
-OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket"]
-OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain"]
+OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket", "overlays/status_process"]
+OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain", "tests/theirs/own_config"]
 
 
 def of_kind(documents, kind, name=None):
@@ -117,6 +117,12 @@ class Injection(Case):
                 render.accumulate(DEPLOY / "component/native", documents)
             self.assertEqual(document["spec"]["template"]["spec"]["containers"][0]["lifecycle"], hook)
 
+    def test_a_configuration_of_ones_own_takes_the_place_of_the_component_s(self):
+        documents = workshop.rendered("tests/theirs/own_config")[0]
+        config = of_kind(documents, "ConfigMap")["data"]["sidecar.yaml"]
+        self.assertEqual(workshop.yaml().safe_load(config)["drain"], {"accept_for": "5s", "timeout": "25s"})
+        self.assertEqual(pod_of(documents, "my-dds")["initContainers"][0]["image"], "registry.example/sidecar:1.1.0")
+
     def test_what_has_no_annotation_is_left_alone(self):
         before = pod_of(workshop.rendered("tests/theirs/app")[0], "my-workers")
         self.assertEqual(pod_of(self.native, "my-workers"), before)
@@ -142,6 +148,6 @@ class Schemas(Case):
 class Configuration(Case):
     def test_the_configmaps_are_right_in_the_eyes_of_the_sidecar(self):
         sidecar = workshop.program("sidecar")
-        for each in ("native",):
+        for each in ("native", "unix_socket", "status_process"):
             with self.subTest(each):
                 self.succeeds(sidecar, "--config", DEPLOY / f"component/{each}/sidecar.yaml", "--check")
