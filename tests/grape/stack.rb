@@ -187,6 +187,7 @@ class Relay
   end
 
   def polls = @mutex.synchronize { @polls }
+  def connections = @mutex.synchronize { @connections.count { |connection| connection.poll == false } }
 
   private
 
@@ -274,19 +275,6 @@ class Stack
     Client.new(@status.says(%r{Listening on http://127\.0\.0\.1:(\d+)}).to_i)
   end
 
-  def stop
-    @programs.reverse_each(&:stop)
-    FileUtils.rm_rf(directory)
-  end
-
-  private
-
-  def database_url = @database == :sqlite ? "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30" : @database.url
-
-  def start(name, environment, *command)
-    Program.new(name, environment, *command, directory: directory).tap { |program| @programs << program }
-  end
-
   # JSON is YAML. Everything but addresses and the secret is as shipped, unless a test says otherwise.
   def start_sidecar(binary, configuration)
     File.write(secret = File.join(directory, 'secret'), "#{SECRET}\n")
@@ -300,5 +288,18 @@ class Stack
     File.write(file = File.join(directory, 'sidecar.yaml'), settings.to_json)
     @sidecar = start('sidecar', {}, binary, '--config', file)
     @sidecar_port = @sidecar.says(/"msg":"serving".*"port":(\d+)/).to_i
+  end
+
+  def stop
+    @programs.reverse_each(&:stop)
+    FileUtils.rm_rf(directory)
+  end
+
+  private
+
+  def database_url = @database == :sqlite ? "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30" : @database.url
+
+  def start(name, environment, *command)
+    Program.new(name, environment, *command, directory: directory).tap { |program| @programs << program }
   end
 end
