@@ -158,6 +158,8 @@ class Program
     Process.kill('KILL', @pid) && Process.wait(@pid) unless ended
     @pid = nil
     ended && ended[1]
+  rescue Errno::ESRCH, Errno::ECHILD # it has ended, and somebody has seen it
+    @pid = nil
   end
 end
 
@@ -245,6 +247,9 @@ class Stack
     start_puma
     @relay = Relay.new(puma_port) if relay
     start_sidecar(sidecar, configuration) if sidecar
+  rescue Exception # also an abort: what has been started is ended
+    stop
+    raise
   end
 
   def backend = Client.new(puma_port) # past relay and sidecar
