@@ -103,7 +103,8 @@ class Arm64(Case):
         self.emulator = workshop.tool("qemu-aarch64-static", "qemu-user-static")
         if run("podman", "image", "exists", self.IMAGE).returncode != 0 or workshop.rebuild:
             images.base_image()
-            images.build("deploy/Containerfile", self.IMAGE, "--platform", "linux/arm64", "--build-arg", "TARGETARCH=arm64")
+            across = ("--platform", "linux/arm64", "--build-arg", "TARGETARCH=arm64", "--build-arg", "BUILDPLATFORM=linux/amd64")
+            images.build("deploy/Containerfile", self.IMAGE, *across)
         self.root = self.succeeds("podman", "image", "mount", self.IMAGE).strip()
 
     def tearDown(self):
