@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <new>
 #include <utility>
 
 namespace sidecar {
@@ -41,7 +42,16 @@ public:
     running(const running&) = delete;
     running& operator=(const running&) = delete;
 
-    void run() { state_.context.run(); }
+    // Memory that is missing outside of a session, where it costs but that session, must not end the worker.
+    void run() {
+        while (!state_.context.stopped()) {
+            try {
+                state_.context.run();
+            } catch (const std::bad_alloc&) {
+                continue;
+            }
+        }
+    }
 
     void announce_drain() { state_.draining = true; }
 
@@ -66,9 +76,8 @@ public:
             ::close(descriptor);
             return;
         }
-        const std::function<void(session&)> ended = [this](session& one) { has_ended(one); };
-        auto* one =
-            new session(state_, peer, open < limit ? session::admission::serve : session::admission::refuse, ended);
+        const auto admission = open < limit ? session::admission::serve : session::admission::refuse;
+        auto* one = new session(state_, peer, admission, [this](session& ended) { has_ended(ended); });
         one->next = first_;
         if (first_) first_->previous = one;
         first_ = one;
@@ -81,6 +90,7 @@ public:
 private:
     void turn() {
         last_turn_.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+        state_.give_memory_back();
         heartbeat_.expires_after(heartbeat);
         heartbeat_.async_wait(
             boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {

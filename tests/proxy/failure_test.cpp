@@ -1,5 +1,5 @@
-// What clients get when something breaks (docs/behaviour.md 2.7, 2.8, 6): never a false success, never a POST twice,
-// and the blame where it belongs.
+// What clients get when something breaks (SPEC 2.7, 2.8, 6): never a false success, never a POST twice, and the blame
+// where it belongs.
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"
@@ -28,7 +28,7 @@ void check_error(const message& answer, int status) {
 
 struct fixture {
     scripted_backend backend;
-    sidecar_under_test proxy{backend, [](config& c) { c.upstream.no_answer = sidecar::on_failure::answer; }};
+    sidecar_under_test proxy{backend};
     wire client = proxy.connect();
 
     wire ask(const std::string& request = get) {
