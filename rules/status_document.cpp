@@ -59,7 +59,7 @@ private:
     error_code read_entry(const schema::collection&, ondemand::value, entry_list&);
     error_code read_id(ondemand::value, uuid&);
     error_code read_member(const std::string& name, ondemand::value, std::size_t member, member_states&);
-    static error_code skip(ondemand::value, std::size_t depth = 2);
+    static error_code skip(ondemand::value, std::size_t depth);
 
     error_code wrong(std::string what);
     error_code wrong_here(std::string what) { return wrong(where() + ": " + std::move(what)); }
@@ -101,7 +101,7 @@ error_code status_reader::read_document() {
         const auto index = schema_.collection_of(name);
         if (index && seen[*index]) return wrong("'" + schema_.collections[*index].name + "' is there twice");
         if (index) seen[*index] = true;
-        if (const auto error = index ? read_collection(*index, field.value()) : skip(field.value())) return error;
+        if (const auto error = index ? read_collection(*index, field.value()) : skip(field.value(), 2)) return error;
     }
     const char* behind = nullptr;
     return reading_.current_location().get(behind) == SUCCESS ? simdjson::TRAILING_CONTENT : SUCCESS;
@@ -140,7 +140,7 @@ error_code status_reader::read_entry(const schema::collection& collection, ondem
         if (const auto error = find_place(field, names, place)) return error;
         const auto said = field.value();
         if (place == not_asked_for) {
-            if (const auto error = skip(said)) return error;
+            if (const auto error = skip(said, 4)) return error;
             continue;
         }
         if ((seen & 1U << place) != 0) return wrong_here("'" + name_at(place, names) + "' is there twice");
