@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import re
+import time
 
 import workshop
 from workshop import DEPLOY, ROOT, WORK, run
@@ -89,6 +90,7 @@ def build(file, tag, *arguments):
     must(
         *("buildah", "bud", "--layers", "--format", "docker", "--network", "host", "--isolation", "chroot", "--pull-never"),
         *("--build-arg", f"REVISION={revision}", "--build-arg", f"JOBS={os.environ.get('JOBS', '')}"),
+        *("--build-arg", f"CREATED={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"),
         *arguments,
         *("-f", ROOT / file, "-t", tag, ROOT),
     )

@@ -6,7 +6,7 @@ import shutil
 import workshop
 from workshop import DEPLOY, Case
 
-OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket"]
+OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket", "overlays/status_process"]
 OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain"]
 
 
@@ -142,6 +142,6 @@ class Schemas(Case):
 class Configuration(Case):
     def test_the_configmaps_are_right_in_the_eyes_of_the_sidecar(self):
         sidecar = workshop.program("sidecar")
-        for each in ("native",):
+        for each in ("native", "unix_socket", "status_process"):
             with self.subTest(each):
                 self.succeeds(sidecar, "--config", DEPLOY / f"component/{each}/sidecar.yaml", "--check")
