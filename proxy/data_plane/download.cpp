@@ -109,6 +109,8 @@ task<bool> download::more() {
             backend_ended(read.status);
             co_return false;
         }
+        // The upload may have failed before there was anybody to be told.
+        if (attempt_.failed()) co_return false;
         const auto woken = co_await link.readable(attempt_.response_due);
         if (attempt_.failed()) co_return false;
         if (request_.client.is_gone() || (woken == wake::cancelled && request_.client.end_seen() &&

@@ -18,7 +18,8 @@ task<exchange::after> exchange::run() {
     const auto over = co_await std::move(reading);
     auto end = over.value_or(after::keep);
     if (!over) {
-        auto performing = decide() ? perform() : reply_failure(400, "bad chunked body");
+        decide();
+        auto performing = perform();
         end = co_await std::move(performing);
     }
     finish();
@@ -99,25 +100,13 @@ task<exchange::after> exchange::refuse(head_status why) {
     }
 }
 
-// False: the part of the body that is here already is malformed.
-bool exchange::decide() {
+void exchange::decide() {
     auto& r = request_;
     const auto present = r.worker.current();
     if (r.worker.overhead_turn++ % overhead_sample == 0) r.record.mark = std::chrono::steady_clock::now();
     r.config = present.config;
     r.decided = r.config->rules.decide(r.head.view(), present.known, r.now());
     r.body = body_reader(r.head.body, {r.downstream().chunk_line_bytes_max, r.downstream().trailer_bytes_max});
-    while (!r.received.empty() && !r.body.done()) {
-        const auto piece = r.body.take(r.received.writable());
-        body_start_.append(piece.out);
-        r.received.consume(piece.used);
-        r.record.bytes_from_client += piece.used;
-        if (r.body.failed() == body_reader::fault::none) continue;
-        count_body_fault(r.worker.metrics, r.body.failed());
-        r.record.fail(failure_reason::bad_body);
-        return false;
-    }
-    return true;
 }
 
 task<exchange::after> exchange::perform() {
@@ -136,8 +125,28 @@ task<exchange::after> exchange::perform() {
     return forward_request();
 }
 
+// What is here already of a body that goes on. False: it is malformed.
+bool exchange::take_body_start() {
+    auto& r = request_;
+    while (!r.received.empty() && !r.body.done()) {
+        const auto piece = r.body.take(r.received.writable());
+        body_start_.append(piece.out);
+        r.received.consume(piece.used);
+        r.record.bytes_from_client += piece.used;
+        if (r.body.failed() == body_reader::fault::none) continue;
+        count_body_fault(r.worker.metrics, r.body.failed());
+        r.record.fail(failure_reason::bad_body);
+        return false;
+    }
+    return true;
+}
+
 task<exchange::after> exchange::forward_request() {
     auto& r = request_;
+    if (!take_body_start()) {
+        auto refusing = reply_failure(400, "bad chunked body");
+        co_return co_await std::move(refusing);
+    }
     for (;;) {
         upstream_lease backend;
         auto leasing = lease_connection(backend);

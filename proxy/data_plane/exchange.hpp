@@ -28,8 +28,9 @@ public:
 private:
     task<std::optional<after>> read_head(); // a value: there is nothing to decide about
     task<after> refuse(head_status);
-    bool decide();
+    void decide();
     task<after> perform();
+    bool take_body_start();
     task<after> forward_request();
     task<failure_reason> lease_connection(upstream_lease& into);
     request_changes changes_of_request();

@@ -124,6 +124,9 @@ void add_gated(std::vector<script>& all) {
     one("another method by a field", upload(id, "X-HTTP-Method-Override: PUT\r\nContent-Length: 2\r\n", "{}"));
     one("OPTIONS", get("", "/api/v1/projects/" + id + "/uploads", "OPTIONS"));
     all.push_back({"gate: closed, Expect", {{upload(id, "Expect: 100-continue\r\nContent-Length: 2\r\n", "")}}, {}});
+    all.push_back({"gate: closed, Expect, and the body all the same",
+                   {{upload(id, "Expect: 100-continue\r\nContent-Length: 2\r\n", "{}") + next}},
+                   {}});
     all.push_back({"gate: closed, close", {{upload(id, "Connection: close\r\nContent-Length: 2\r\n", "{}")}}, {}});
     all.push_back({"gate: closed, HTTP/1.0",
                    {{"POST /api/v1/projects/" + id +

@@ -166,7 +166,7 @@ std::vector<transparent> hop_by_hop() {
                 "TE: trailers\r\nC: d\r\nConnection: TE\r\n"),
         dropped("TE: trailers without Connection", "te: Trailers\r\nC: d\r\n",
                 "te: Trailers\r\nC: d\r\nConnection: TE\r\n"),
-        dropped("TE: trailers of a list stays", "TE: gzip;q=0.5, trailers\r\nConnection: close, TE\r\nC: d\r\n",
+        dropped("TE: trailers of a list stays", "TE: gzip;q=0.5, trailers\r\nConnection: keep-alive, TE\r\nC: d\r\n",
                 "TE: trailers\r\nC: d\r\nConnection: TE\r\n"),
         dropped("TE: trailers in a second line", "TE: gzip\r\nC: d\r\nTE: trailers\r\nTE: trailers\r\n",
                 "C: d\r\nTE: trailers\r\nConnection: TE\r\n"),

@@ -22,8 +22,7 @@ namespace sidecar::testing {
 struct event_loop {
     boost::asio::io_context context{1};
     timer_queue timers{context};
-    std::size_t rounds = 0;
-    readiness_set set{context, [this] { timers.update_now(); }, [this] { ++rounds; }};
+    readiness_set set{context, timers};
 
     // What is ready now, and what follows from it.
     void turn() {

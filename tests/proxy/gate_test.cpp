@@ -221,10 +221,10 @@ TEST_CASE_FIXTURE(fixture, "Expect: 100-continue gets the 404 at once") {
         client.end_writing();
         CHECK(client.receive_rest().empty());
     }
-    SUBCASE("and goes on if the body is there already") {
+    SUBCASE("and ends though the body is there already: how the bytes come must not matter") {
         client.send(upload(busy, expecting + "Content-Length: 2\r\n") + upload(busy));
-        CHECK(without_date(client.receive_answer().bytes()) == own_404());
-        CHECK(without_date(client.receive_answer().bytes()) == own_404());
+        CHECK(without_date(client.receive_answer().bytes()) == own_404("Connection: close\r\n"));
+        CHECK(client.receive_rest().empty());
     }
     SUBCASE("behind another request") {
         const auto get = std::string("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -195,7 +195,7 @@ TEST_CASE("a request waits for a place below upstream.connections_max, but not f
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) {
         c.upstream.connections_max = 1;
-        c.upstream.connect_retry = 300ms;
+        c.upstream.queue_timeout = 300ms;
         c.upstream.reuse_for_writes = 0ms;
     });
     auto first = proxy.connect(), second = proxy.connect();

@@ -24,7 +24,9 @@ void check_refused(const cases::hostile_request& one, const outcome& seen) {
                          "\n  backend: " + shown(seen.at_backend);
     const int status = status_of(seen.at_client);
     // One whose end never comes, for a reader that takes CRLF alone as one, is timed out.
-    const bool refused = status == 400 || (status == 408 && one.bytes.find("\r\n\r\n") == std::string::npos);
+    const bool unknown_coding = status == 501 && lower(one.bytes).find("transfer-encoding") != std::string::npos;
+    const bool refused =
+        status == 400 || unknown_coding || (status == 408 && one.bytes.find("\r\n\r\n") == std::string::npos);
     CHECK_MESSAGE(refused, shown(context));
     CHECK_MESSAGE(seen.client_ended != ending::none, shown(context));
     CHECK_MESSAGE(seen.connections == 0, shown(context));
