@@ -1,69 +1,88 @@
-// Finds where `info` goes in and validates the whole body on the way; no byte of it is changed or moved.
+// Finds where `info` goes in, once the whole body has been validated; no byte of it is changed or moved.
 #include "sidecar/augment.hpp"
 
-#include "rules/json_reader.hpp"
+#include "rules/json.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 
 namespace sidecar {
 namespace {
 
-// An object into which a member can go, by its closing brace.
-struct closing {
-    std::size_t brace = 0;
-    bool empty = true;
-};
+namespace dom = simdjson::dom;
+namespace ondemand = simdjson::ondemand;
 
-// The body's last `info`, which is the one that readers see.
-struct own_info {
-    std::optional<closing> object; // if it is one
-    bool has_consistency = false;
-};
-
-// A further member of the object; the value comes in parts.
-std::string member(const closing& into, std::string_view name, std::initializer_list<std::string_view> value) {
-    std::string text;
-    text.reserve(192);
-    text.append(into.empty ? "\"" : ",\"").append(name).append("\":");
-    for (const auto part : value) text.append(part);
-    return text;
+// What the parser refuses as a number may be one by the grammar, and too large for it alone.
+bool is_each_number_valid(std::string_view json) {
+    constexpr std::string_view ends = ",]} \t\r\n";
+    for (std::size_t at = 0; at < json.size(); ++at) {
+        const char c = json[at];
+        if (c == '"') {
+            for (++at; at < json.size() && json[at] != '"'; ++at)
+                if (json[at] == '\\') ++at;
+        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            const auto end = std::min(json.find_first_of(ends, at), json.size());
+            if (!is_json_number(json.substr(at, end - at))) return false;
+            at = end - 1;
+        }
+    }
+    return true;
 }
 
-std::optional<own_info> read_info(json_reader& json) {
-    own_info info;
-    if (json.peek() != '{') return json.skip() ? std::optional(info) : std::nullopt;
-    info.object.emplace();
-    const bool whole = json.object([&](std::string_view name) {
-        info.object->empty = false;
-        if (spells(name, "resource_consistency")) info.has_consistency = true;
-        return json.skip();
-    });
-    if (!whole) return std::nullopt;
-    info.object->brace = json.position() - 1;
-    return info;
+not_augmented why_not(simdjson::error_code error, std::string_view json) {
+    if (error == simdjson::DEPTH_ERROR) return not_augmented::too_deep;
+    if (error == simdjson::NUMBER_ERROR && is_each_number_valid(json)) return not_augmented::number_out_of_range;
+    return not_augmented::invalid_json;
+}
+
+// The value of the last member of this name, which is the one that readers see.
+std::optional<dom::element> last(const dom::object& object, std::string_view name) {
+    std::optional<dom::element> found;
+    for (const auto [key, value] : object)
+        if (key == name) found = value;
+    return found;
+}
+
+// Where the object that is the last `info` ends. The DOM knows no places; all is valid by now, so no error can come.
+std::size_t end_of_info(simdjson::padded_string_view json) {
+    ondemand::parser parser;
+    auto document = parser.iterate(json);
+    std::string_view raw;
+    for (auto member : document.get_object().value_unsafe()) {
+        const bool is_info = member.unescaped_key().value_unsafe() == "info";
+        ondemand::object info;
+        if (is_info && member.value().get_object().get(info) == simdjson::SUCCESS) raw = info.raw_json().value_unsafe();
+    }
+    return static_cast<std::size_t>(raw.data() - json.data()) + raw.rfind('}');
+}
+
+// A further member of an object, to go before its closing brace; the value comes in parts.
+insertion member(std::size_t brace, bool is_first, std::string_view name,
+                 std::initializer_list<std::string_view> value) {
+    insertion made{brace, {}};
+    made.text.reserve(192);
+    made.text.append(is_first ? "\"" : ",\"").append(name).append("\":");
+    for (const auto part : value) made.text.append(part);
+    return made;
 }
 
 } // namespace
 
 boost::system::result<insertion, not_augmented> plan_insertion(const json_text& body, std::string_view consistency) {
-    json_reader json(body.text);
-    if (json.peek() != '{')
-        return json.skip() && json.at_end() ? not_augmented::not_an_object : not_augmented::invalid_json;
+    const padded_json json(body);
+    const whole_json whole(json);
+    if (whole.error() != simdjson::SUCCESS) return why_not(whole.error(), json.view());
+    dom::object object;
+    if (whole.root().get(object) != simdjson::SUCCESS) return not_augmented::not_an_object;
 
-    closing whole;
-    std::optional<own_info> info;
-    const bool read = json.object([&](std::string_view name) {
-        whole.empty = false;
-        if (!spells(name, "info")) return json.skip();
-        info = read_info(json);
-        return info.has_value();
-    });
-    whole.brace = json.position() - 1;
-    if (!read || !json.at_end()) return not_augmented::invalid_json;
-
-    if (!info) return insertion{whole.brace, member(whole, "info", {"{\"resource_consistency\":", consistency, "}"})};
-    if (!info->object || info->has_consistency) return not_augmented::backends_own_word;
-    return insertion{info->object->brace, member(*info->object, "resource_consistency", {consistency})};
+    const auto info = last(object, "info");
+    if (!info) // the last brace is the object's, for what follows can only be blanks
+        return member(body.text.rfind('}'), object.size() == 0, "info",
+                      {"{\"resource_consistency\":", consistency, "}"});
+    dom::object own;
+    if (info->get(own) != simdjson::SUCCESS || last(own, "resource_consistency"))
+        return not_augmented::backends_own_word;
+    return member(json.offset() + end_of_info(json.view()), own.size() == 0, "resource_consistency", {consistency});
 }
 
 } // namespace sidecar

@@ -1,7 +1,7 @@
 // Reads the id of a resource that an answer has just made.
 #include "sidecar/augment.hpp"
 
-#include "rules/json_reader.hpp"
+#include "rules/json.hpp"
 #include "sidecar/message.hpp"
 
 #include <zlib.h>
@@ -57,25 +57,22 @@ std::optional<std::string> inflated(container expected, std::string_view body, s
 }
 
 // The last of several, as other readers have it.
-std::optional<uuid> id_of(std::string_view text) {
-    json_reader json(text);
+std::optional<uuid> id_of(const json_text& text) {
+    const padded_json json(text);
+    const whole_json whole(json);
+    simdjson::dom::object object;
+    if (whole.error() != simdjson::SUCCESS || whole.root().get(object) != simdjson::SUCCESS) return std::nullopt;
     std::optional<uuid> id;
-    const bool read = json.object([&](std::string_view name) {
-        if (!spells(name, "id")) return json.skip();
-        id.reset();
-        if (json.peek() != '"') return json.skip();
-        const auto written = json.string();
-        if (written) id = parse_uuid(unescaped(*written));
-        return written.has_value();
-    });
-    return read && json.at_end() ? id : std::nullopt;
+    for (const auto [name, value] : object)
+        if (name == "id") id = value.is_string() ? parse_uuid(value.get_string().value_unsafe()) : std::nullopt;
+    return id;
 }
 
 } // namespace
 
 std::optional<uuid> id_of_response(const json_text& body, std::string_view content_encoding, std::size_t bytes_max) {
     if (content_encoding.empty() || iequals(content_encoding, "identity"))
-        return body.text.size() <= bytes_max ? id_of(body.text) : std::nullopt;
+        return body.text.size() <= bytes_max ? id_of(body) : std::nullopt;
 
     std::optional<std::string> text;
     if (iequals(content_encoding, "gzip") || iequals(content_encoding, "x-gzip")) {

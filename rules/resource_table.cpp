@@ -1,6 +1,8 @@
 #include "sidecar/readiness.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace sidecar {
 namespace {
@@ -25,30 +27,46 @@ std::uint8_t tag(std::uint64_t hash) noexcept { return static_cast<std::uint8_t>
 
 } // namespace
 
-resource_table::resource_table(const std::vector<entry>& entries) {
+resource_table::resource_table(const std::vector<entry>& listed) {
+    std::span<const entry> entries(listed);
     if (entries.empty()) return;
     tags_.resize(slots_for(entries.size()), free_slot);
     slots_.resize(tags_.size());
-    for (const auto& e : entries) {
-        const auto at = slot_of(e.id);
-        if (tags_[at] == free_slot) ++size_;
-        tags_[at] = tag(hash(e.id));
-        slots_[at] = e;
+    // In a large table each place is a miss of the cache: those of several entries are waited for at once.
+    std::array<std::uint64_t, 32> hashes{};
+    while (!entries.empty()) {
+        const auto some = entries.first(std::min(entries.size(), hashes.size()));
+        for (std::size_t i = 0; i < some.size(); ++i) {
+            hashes[i] = hash(some[i].id);
+            const auto at = first_slot(hashes[i], tags_.size());
+            __builtin_prefetch(&tags_[at], 1);
+            __builtin_prefetch(&slots_[at], 1);
+        }
+        for (std::size_t i = 0; i < some.size(); ++i) {
+            const auto at = slot_of(some[i].id, hashes[i]);
+            if (tags_[at] == free_slot) ++size_;
+            tags_[at] = tag(hashes[i]);
+            slots_[at] = some[i];
+        }
+        entries = entries.subspan(some.size());
     }
     for (const auto& e : slots_)
-        for (std::size_t member = 0; member < schema::members_max; ++member)
-            if (e.members.get(member) == state::not_ready) ++not_ready_counts_[member];
+        e.members.for_each_not_ready([this](std::size_t member) { ++not_ready_counts_[member]; });
+}
+
+const resource_table::entry* resource_table::find_entry(const uuid& id) const noexcept {
+    if (slots_.empty()) return nullptr;
+    const auto at = slot_of(id, hash(id));
+    return tags_[at] == free_slot ? nullptr : &slots_[at];
 }
 
 const member_states* resource_table::find(const uuid& id) const noexcept {
-    if (slots_.empty()) return nullptr;
-    const auto at = slot_of(id);
-    return tags_[at] == free_slot ? nullptr : &slots_[at].members;
+    const auto* const found = find_entry(id);
+    return found ? &found->members : nullptr;
 }
 
 // The one that has the id, or the free one where it would go; one is always free.
-std::size_t resource_table::slot_of(const uuid& id) const noexcept {
-    const auto hashed = hash(id);
+std::size_t resource_table::slot_of(const uuid& id, std::uint64_t hashed) const noexcept {
     const auto wanted = tag(hashed);
     auto at = first_slot(hashed, tags_.size());
     while (tags_[at] != free_slot && !(tags_[at] == wanted && slots_[at].id == id))
@@ -58,15 +76,6 @@ std::size_t resource_table::slot_of(const uuid& id) const noexcept {
 
 std::size_t resource_table::memory_bytes() const noexcept {
     return tags_.capacity() * sizeof(std::uint8_t) + slots_.capacity() * sizeof(entry);
-}
-
-std::vector<resource_table::entry> resource_table::not_ready(std::size_t limit) const {
-    std::vector<entry> found;
-    for (const auto& e : slots_) {
-        if (found.size() == limit) break;
-        if (e.members.any_not_ready()) found.push_back(e);
-    }
-    return found;
 }
 
 std::vector<resource_table::entry> resource_table::oldest_not_ready(std::size_t limit) const {
@@ -90,22 +99,16 @@ std::vector<resource_table::entry> resource_table::oldest_not_ready(std::size_t 
 void resource_table::note_first_seen(const resource_table& before, std::uint32_t now) {
     for (auto& e : slots_) {
         if (!e.members.any_not_ready()) continue;
-        e.since = now;
-        if (!before.slots_.empty()) {
-            const auto at = before.slot_of(e.id);
-            if (before.tags_[at] != free_slot && before.slots_[at].members.any_not_ready())
-                e.since = before.slots_[at].since;
-        }
+        const auto* const known = before.find_entry(e.id);
+        e.since = known && known->members.any_not_ready() ? known->since : now;
         oldest_since_ = std::min(e.since, oldest_since_.value_or(e.since));
     }
 }
 
 void resource_table::note_seen_earlier(const uuid& id, std::uint32_t since) noexcept {
-    if (slots_.empty()) return;
-    const auto at = slot_of(id);
-    auto& e = slots_[at];
-    if (tags_[at] == free_slot || !e.members.any_not_ready() || e.since <= since) return;
-    e.since = since;
+    auto* const found = const_cast<entry*>(find_entry(id));
+    if (!found || !found->members.any_not_ready() || found->since <= since) return;
+    found->since = since;
     oldest_since_ = std::min(since, oldest_since_.value_or(since));
 }
 

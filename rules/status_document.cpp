@@ -1,139 +1,239 @@
-// Reads the status document in one pass, whole or not at all; a failure says where and what was wrong.
+// Reads the status document in one walk, whole or not at all; a failure says where and what was wrong.
 #include "sidecar/readiness.hpp"
 
-#include "rules/json_reader.hpp"
+#include "rules/json.hpp"
+
+#include <algorithm>
 
 namespace sidecar {
 namespace {
 
+namespace ondemand = simdjson::ondemand;
+using simdjson::error_code;
+using simdjson::SUCCESS;
+
+constexpr std::size_t id_place = 0; // the members' places follow
+constexpr std::size_t not_asked_for = static_cast<std::size_t>(-1);
+
+const std::string& name_at(std::size_t place, const std::vector<std::string>& members) {
+    static const std::string id = "id";
+    return place == id_place ? id : members[place - 1];
+}
+
+// Which name that is asked for this one is, in whatever spelling.
+error_code find_place(ondemand::field& field, const std::vector<std::string>& members, std::size_t& place) {
+    const auto written = field.key();
+    place = id_place;
+    if (written.unsafe_is_equal("id")) return SUCCESS;
+    for (const auto& member : members) {
+        ++place;
+        if (written.unsafe_is_equal(member)) return SUCCESS;
+    }
+    std::string_view name;
+    if (const auto error = field.unescaped_key().get(name)) return error;
+    const auto found = std::find(members.begin(), members.end(), name);
+    if (name == "id")
+        place = id_place;
+    else
+        place = found == members.end() ? not_asked_for : static_cast<std::size_t>(found - members.begin()) + 1;
+    return SUCCESS;
+}
+
+std::string_view without_blanks_behind(std::string_view token) {
+    return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+}
+
+// On-Demand looks at what it is asked for alone: each value that no rule asks for is walked through here all the same.
+using entry_list = std::vector<resource_table::entry>;
+constexpr std::size_t entry_bytes_min = 46; // {"id":"36 characters"},
+
 class status_reader {
 public:
-    status_reader(std::string_view body, const schema& needs) : body_(body), json_(body), schema_(needs) {}
+    status_reader(const json_text& body, const schema& needs) : json_(body), schema_(needs) {}
 
     result<status_document> read();
 
 private:
-    bool read_collection(std::size_t index);
-    bool read_entry(const schema::collection&, std::vector<resource_table::entry>&);
-    bool read_id(resource_table::entry&);
-    bool read_member(const schema::collection&, std::size_t member, member_states&);
+    error_code read_document();
+    error_code read_collection(std::size_t index, ondemand::value);
+    error_code read_entry(const schema::collection&, ondemand::value, entry_list&);
+    error_code read_id(ondemand::value, uuid&);
+    error_code read_member(const std::string& name, ondemand::value, std::size_t member, member_states&);
+    static error_code skip(ondemand::value, std::size_t depth = 2);
 
-    bool wrong(std::string what); // always false
-    bool wrong_here(std::string what) { return wrong(where() + ": " + std::move(what)); }
+    error_code wrong(std::string what);
+    error_code wrong_here(std::string what) { return wrong(where() + ": " + std::move(what)); }
     std::string where() const;
-    std::string malformed() const;
+    std::string malformed(error_code);
 
-    std::string_view body_;
-    json_reader json_;
+    padded_json json_;
     const schema& schema_;
+    ondemand::parser parser_;
+    ondemand::document reading_;
+    bool walking_ = false; // it has begun
     status_document document_;
-    std::vector<bool> collections_seen_;
     std::string wrong_; // the first thing, unless it is the JSON itself
 
-    // The entry being read.
-    std::size_t collection_ = 0, entry_ = 0;
-    bool id_seen_ = false;
-    std::uint32_t members_seen_ = 0; // a bit each
+    std::size_t collection_ = 0, entry_ = 0; // being read
 };
 
 result<status_document> status_reader::read() {
+    document_.bytes = json_.offset() + json_.view().size();
     document_.collections.resize(schema_.collections.size());
-    document_.bytes = body_.size();
-    collections_seen_.resize(schema_.collections.size());
-    bool read = false;
-    if (json_.peek() == '{' || json_.peek() == '\0')
-        read = json_.object([&](std::string_view written) {
-            const auto index = schema_.collection_of(unescaped(written));
-            return index ? read_collection(*index) : json_.skip();
-        });
-    else if (json_.skip())
-        wrong("the top level is no object");
-    if (read && json_.at_end()) return std::move(document_);
-    const std::string what = wrong_.empty() ? malformed() : wrong_;
-    return failure{"status document: " + what + ", " + std::to_string(body_.size()) + " bytes read"};
+    const auto error = read_document();
+    if (error == SUCCESS) return std::move(document_);
+    const auto what = wrong_.empty() ? malformed(error) : wrong_;
+    return failure{"status document: " + what + ", " + std::to_string(document_.bytes) + " bytes read"};
 }
 
-bool status_reader::read_collection(std::size_t index) {
-    const auto& collection = schema_.collections[index];
-    if (collections_seen_[index]) return wrong("'" + collection.name + "' is there twice");
-    collections_seen_[index] = true;
-    if (json_.peek() != '[') return json_.skip() && wrong("'" + collection.name + "' is no array");
+error_code status_reader::read_document() {
+    if (const auto error = parser_.iterate(json_.view()).get(reading_)) return error;
+    walking_ = true;
+    ondemand::object top;
+    if (const auto error = reading_.get_object().get(top))
+        return error == simdjson::INCORRECT_TYPE ? wrong("the top level is not an object") : error;
+    std::vector<bool> seen(schema_.collections.size());
+    for (auto member : top) {
+        ondemand::field field;
+        std::string_view name;
+        if (const auto error = std::move(member).get(field)) return error;
+        if (const auto error = field.unescaped_key().get(name)) return error;
+        const auto index = schema_.collection_of(name);
+        if (index && seen[*index]) return wrong("'" + schema_.collections[*index].name + "' is there twice");
+        if (index) seen[*index] = true;
+        if (const auto error = index ? read_collection(*index, field.value()) : skip(field.value())) return error;
+    }
+    const char* behind = nullptr;
+    return reading_.current_location().get(behind) == SUCCESS ? simdjson::TRAILING_CONTENT : SUCCESS;
+}
 
+error_code status_reader::read_collection(std::size_t index, ondemand::value value) {
+    const auto& collection = schema_.collections[index];
+    ondemand::array listed;
+    if (const auto error = value.get_array().get(listed))
+        return error == simdjson::INCORRECT_TYPE ? wrong("'" + collection.name + "' is not an array") : error;
     collection_ = index;
     entry_ = 0;
-    std::vector<resource_table::entry> entries;
-    const bool read = json_.array([&] {
-        if (!read_entry(collection, entries)) return false;
+    entry_list entries;
+    entries.reserve(json_.view().size() / entry_bytes_min); // never more; what is not used costs no memory
+    for (auto element : listed) {
+        ondemand::value entry;
+        if (const auto error = std::move(element).get(entry)) return error;
+        if (const auto error = read_entry(collection, entry, entries)) return error;
         ++entry_;
-        return true;
-    });
-    if (read) document_.collections[index] = resource_table(entries);
-    return read;
+    }
+    document_.collections[index] = resource_table(entries);
+    return SUCCESS;
 }
 
-bool status_reader::read_entry(const schema::collection& collection, std::vector<resource_table::entry>& entries) {
-    if (json_.peek() != '{') return json_.skip() && wrong(where() + " is no object");
+error_code status_reader::read_entry(const schema::collection& collection, ondemand::value value, entry_list& entries) {
+    ondemand::object object;
+    if (const auto error = value.get_object().get(object))
+        return error == simdjson::INCORRECT_TYPE ? wrong(where() + " is not an object") : error;
+    const auto& names = collection.members;
     resource_table::entry entry;
-    id_seen_ = false;
-    members_seen_ = 0;
-    const bool read = json_.object([&](std::string_view name) {
-        if (spells(name, "id")) return read_id(entry);
-        for (std::size_t i = 0; i < collection.members.size(); ++i)
-            if (spells(name, collection.members[i])) return read_member(collection, i, entry.members);
-        return json_.skip();
-    });
-    if (!read) return false;
-    if (!id_seen_) return wrong_here("'id' is missing");
+    std::uint32_t seen = 0; // a bit for each name, by its place
+    for (auto member : object) {
+        ondemand::field field;
+        std::size_t place = 0;
+        if (const auto error = std::move(member).get(field)) return error;
+        if (const auto error = find_place(field, names, place)) return error;
+        const auto said = field.value();
+        if (place == not_asked_for) {
+            if (const auto error = skip(said)) return error;
+            continue;
+        }
+        if ((seen & 1U << place) != 0) return wrong_here("'" + name_at(place, names) + "' is there twice");
+        seen |= 1U << place;
+        const auto error =
+            place == id_place ? read_id(said, entry.id) : read_member(names[place - 1], said, place - 1, entry.members);
+        if (error) return error;
+    }
+    if ((seen & 1U << id_place) == 0) return wrong_here("'id' is missing");
     entries.push_back(entry);
-    return true;
+    return SUCCESS;
 }
 
-bool status_reader::read_id(resource_table::entry& entry) {
-    if (id_seen_) return wrong_here("'id' is there twice");
-    id_seen_ = true;
-    if (json_.peek() != '"') return json_.skip() && wrong_here("'id' is no string");
-    const auto written = json_.string();
-    if (!written) return false;
-    auto id = parse_uuid(*written);
-    if (!id && written->find('\\') != written->npos) id = parse_uuid(unescaped(*written));
-    if (!id) return wrong_here("'id' is no UUID");
-    entry.id = *id;
-    return true;
+error_code status_reader::read_id(ondemand::value value, uuid& id) {
+    // Within the text, or the padding: a string that is shorter has a quote among the 36 bytes, which no digit is.
+    const char* const first = value.raw_json_token().data();
+    if (*first != '"') return wrong_here("'id' is not a string");
+    auto read = parse_uuid({first + 1, 36});
+    if (!read || first[36 + 1] != '"') { // perhaps with escapes
+        std::string_view text;
+        if (const auto error = value.get_string().get(text)) return error;
+        read = parse_uuid(text);
+    }
+    if (!read) return wrong_here("'id' is not a UUID");
+    id = *read;
+    return SUCCESS;
 }
 
-bool status_reader::read_member(const schema::collection& collection, std::size_t member, member_states& members) {
-    const auto named = [&] { return "'" + collection.members[member] + "'"; };
-    const std::uint32_t bit = 1U << member;
-    if ((members_seen_ & bit) != 0) return wrong_here(named() + " is there twice");
-    members_seen_ |= bit;
-    const char first = json_.peek();
-    if (first != 't' && first != 'f') return json_.skip() && wrong_here(named() + " is no boolean");
-    const auto is_ready = json_.boolean();
-    if (!is_ready) return false;
-    members.set(member, *is_ready ? state::ready : state::not_ready);
-    return true;
+error_code status_reader::read_member(const std::string& name, ondemand::value value, std::size_t member,
+                                      member_states& states) {
+    bool is_ready = false;
+    if (value.get_bool().get(is_ready)) return wrong_here("'" + name + "' is not a boolean");
+    states.set(member, is_ready ? state::ready : state::not_ready);
+    return SUCCESS;
 }
 
-bool status_reader::wrong(std::string what) {
+// Each value within is asked for, so that none is passed over that is not JSON.
+error_code status_reader::skip(ondemand::value value, std::size_t depth) {
+    ondemand::json_type type{};
+    if (depth > json_depth_max) return simdjson::DEPTH_ERROR;
+    if (const auto error = value.type().get(type)) return error;
+    if (type == ondemand::json_type::object) {
+        ondemand::object object;
+        if (const auto error = value.get_object().get(object)) return error;
+        for (auto member : object) {
+            ondemand::field field;
+            if (const auto error = std::move(member).get(field)) return error;
+            if (const auto error = field.unescaped_key().error()) return error;
+            if (const auto error = skip(field.value(), depth + 1)) return error;
+        }
+        return SUCCESS;
+    }
+    if (type == ondemand::json_type::array) {
+        ondemand::array array;
+        if (const auto error = value.get_array().get(array)) return error;
+        for (auto element : array) {
+            ondemand::value inner;
+            if (const auto error = std::move(element).get(inner)) return error;
+            if (const auto error = skip(inner, depth + 1)) return error;
+        }
+        return SUCCESS;
+    }
+    if (type == ondemand::json_type::string) return value.get_string().error();
+    const auto token = without_blanks_behind(value.raw_json_token());
+    return token == "true" || token == "false" || token == "null" || is_json_number(token) ? SUCCESS
+                                                                                           : simdjson::TAPE_ERROR;
+}
+
+error_code status_reader::wrong(std::string what) {
     wrong_ = std::move(what);
-    return false;
+    return simdjson::INCORRECT_TYPE;
 }
 
 std::string status_reader::where() const {
     return schema_.collections[collection_].name + "[" + std::to_string(entry_) + "]";
 }
 
-std::string status_reader::malformed() const {
-    if (body_.empty()) return "empty";
-    if (!json_.is_utf8()) return "not UTF-8";
-    if (json_.position() == body_.size()) return "malformed JSON, ends too soon";
-    return "malformed JSON at byte " + std::to_string(json_.position());
+std::string status_reader::malformed(error_code error) {
+    const auto text = json_.view();
+    if (error == simdjson::EMPTY) return "empty";
+    if (error == simdjson::UTF8_ERROR) return "not UTF-8";
+    if (error == simdjson::DEPTH_ERROR) return "nested too deep";
+    const char* at = nullptr;
+    if (!walking_ || reading_.current_location().get(at) != SUCCESS) return "malformed JSON";
+    const auto place = static_cast<std::size_t>(at - text.data());
+    if (place >= text.size() || error == simdjson::INCOMPLETE_ARRAY_OR_OBJECT) return "malformed JSON, ends too soon";
+    return "malformed JSON at byte " + std::to_string(json_.offset() + place);
 }
 
 } // namespace
 
 result<status_document> read_status(const json_text& body, const schema& needs) {
-    return status_reader(body.text, needs).read();
+    return status_reader(body, needs).read();
 }
 
 } // namespace sidecar

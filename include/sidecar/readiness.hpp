@@ -7,6 +7,7 @@
 #include "sidecar/uuid.hpp"
 
 #include <array>
+#include <bit>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -47,10 +48,17 @@ public:
     void set(std::size_t member, state to) noexcept {
         bits_ = (bits_ & ~(3U << (2 * member))) | static_cast<std::uint32_t>(to) << (2 * member);
     }
-    bool any_not_ready() const noexcept { return (bits_ & ~(bits_ >> 1) & 0x55555555U) != 0; }
+    bool any_not_ready() const noexcept { return not_ready_bits() != 0; }
+    template <class F>
+    void for_each_not_ready(const F& take) const { // its place
+        for (auto bits = not_ready_bits(); bits != 0; bits &= bits - 1)
+            take(static_cast<std::size_t>(std::countr_zero(bits)) / 2);
+    }
     friend bool operator==(const member_states&, const member_states&) = default;
 
 private:
+    std::uint32_t not_ready_bits() const noexcept { return bits_ & ~(bits_ >> 1) & 0x55555555U; }
+
     std::uint32_t bits_ = 0; // all unknown
 };
 
@@ -65,16 +73,14 @@ public:
     };
 
     resource_table() = default;
-    explicit resource_table(const std::vector<entry>& entries);
+    explicit resource_table(const std::vector<entry>& listed);
 
     // nullptr: not listed. One hash and, nearly always, one cache line, or two if it is.
     const member_states* find(const uuid& id) const noexcept;
     std::size_t size() const noexcept { return size_; } // distinct ids
     std::size_t memory_bytes() const noexcept;
 
-    // Up to `limit` entries for which any member is not ready, in no order (for the admin page).
-    std::vector<entry> not_ready(std::size_t limit) const;
-    // Up to `limit` of them, those that were first seen so longest ago, in no order.
+    // Up to `limit` entries for which any member is not ready: those first seen so longest ago, in no order.
     std::vector<entry> oldest_not_ready(std::size_t limit) const;
     std::optional<std::uint32_t> oldest_since() const noexcept { return oldest_since_; }
     std::size_t not_ready_count(std::size_t member) const noexcept { return not_ready_counts_[member]; }
@@ -85,7 +91,8 @@ public:
     void note_seen_earlier(const uuid& id, std::uint32_t since) noexcept;
 
 private:
-    std::size_t slot_of(const uuid& id) const noexcept;
+    const entry* find_entry(const uuid& id) const noexcept;
+    std::size_t slot_of(const uuid& id, std::uint64_t hash) const noexcept;
 
     // Seven bits of each slot's hash, or 0 where it is free. They fit a cache where the slots don't: an id that is not
     // listed, as most are not, is known from here alone.

@@ -81,7 +81,7 @@ std::vector<resource_view> not_ready_resources(const standing& now, std::size_t 
     }
     for (std::size_t i = 0; i < collections && found.size() < limit; ++i)
         if (const auto* table = table_of(*now.known, i))
-            for (const auto& entry : table->not_ready(limit)) add(view(now, i, entry.id));
+            for (const auto& entry : table->oldest_not_ready(limit)) add(view(now, i, entry.id));
     return found;
 }
 

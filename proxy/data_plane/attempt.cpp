@@ -7,6 +7,20 @@
 
 namespace sidecar {
 
+namespace {
+
+// What one direction throws (out of memory) must not leave the other waiting for it.
+task<> to_its_end(task<> one, attempt& of) {
+    try {
+        co_await one;
+    } catch (...) {
+        of.fail(failure_reason::client_gone, "an exception"); // it is rethrown, and ends the client's connection
+        throw;
+    }
+}
+
+} // namespace
+
 attempt::attempt(request_context& of, upstream_lease on, const request_changes& changes, std::string_view body_start)
     : request(of),
       backend(std::move(on)),
@@ -32,8 +46,8 @@ task<> attempt::run() {
             co_await down.run();
     } else {
         r.client.tie(backend->link, stream::tie_on::reset);
-        auto upward = sidecar::upload(*this);
-        auto downward = down.run();
+        auto upward = to_its_end(sidecar::upload(*this), *this);
+        auto downward = to_its_end(down.run(), *this);
         join both(upward, downward);
         co_await both;
     }

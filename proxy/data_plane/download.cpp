@@ -234,6 +234,7 @@ bool download::has_room_to_hold() noexcept {
     all -= held_;
     held_ = augmenter_->held_bytes();
     all += held_;
+    request_.worker.held_bytes_peak = std::max(request_.worker.held_bytes_peak, all);
     return all <= request_.config->augment_held_max;
 }
 

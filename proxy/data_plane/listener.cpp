@@ -19,14 +19,22 @@ listener::listener(boost::asio::io_context& context, int listening_socket, accep
 
 void listener::wait() {
     socket_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+        waiting_ = false;
         if (error) return;
         for (int i = 0; i < accepts_in_a_row && accept_one(); ++i) continue;
         if (!std::exchange(paused_, false)) return wait();
         pause_.expires_after(accept_pause);
         pause_.async_wait([this](const boost::system::error_code& ended) {
+            waiting_ = false;
             if (!ended) wait();
         });
+        waiting_ = true;
     });
+    waiting_ = true;
+}
+
+void listener::revive() {
+    if (!waiting_) wait();
 }
 
 void listener::accept_all() {

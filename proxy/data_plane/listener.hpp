@@ -22,6 +22,8 @@ public:
 
     // All who are waiting now.
     void accept_all();
+    // Waits for clients again, if an allocation that failed has ended that.
+    void revive();
 
 private:
     void wait();
@@ -32,6 +34,7 @@ private:
     boost::asio::steady_timer pause_;
     accepted accepted_;
     bool paused_ = false;
+    bool waiting_ = false;
 };
 
 } // namespace sidecar

@@ -27,8 +27,14 @@ readiness_set::readiness_set(boost::asio::io_context& context, timer_queue& time
 
 void readiness_set::await_round() {
     set_.async_wait(boost::asio::posix::descriptor_base::wait_read, [this](const boost::system::error_code& error) {
+        waiting_ = false;
         if (!error) take_round();
     });
+    waiting_ = true;
+}
+
+void readiness_set::revive() {
+    if (!waiting_) await_round();
 }
 
 void readiness_set::take_round() {

@@ -35,6 +35,8 @@ public:
     [[nodiscard]] std::error_code add(int descriptor, member&) noexcept;
     // Before the descriptor is closed: no event of it arrives after this. Closing takes it out of the kernel's set.
     void remove(int descriptor) noexcept;
+    // Waits for events again, if an allocation that failed has ended that.
+    void revive();
 
 private:
     // By descriptor; the generation tells an event of a closed descriptor from one of its successor.
@@ -51,6 +53,7 @@ private:
     boost::asio::posix::stream_descriptor set_; // closes it
     timer_queue& timers_;
     std::vector<slot> slots_;
+    bool waiting_ = false;
 };
 
 } // namespace sidecar

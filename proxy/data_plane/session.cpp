@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace sidecar {
@@ -17,10 +18,19 @@ task<> session::serve() {
         co_await serve_all();
     } catch (const std::exception& e) { // out of memory: this connection's end, not the worker's
         client.reset();
-        worker_.common.log.line(log_level::error, "connection ended", {{"error", std::string_view(e.what())}});
+        say_ended(e.what());
     }
     client.close();
     ended_(*this);
+}
+
+// There may not even be memory for that.
+void session::say_ended(std::string_view why) noexcept {
+    try {
+        worker_.common.log.line(log_level::error, "connection ended", {{"error", why}});
+    } catch (const std::bad_alloc&) {
+        return;
+    }
 }
 
 task<> session::serve_all() {

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace sidecar {
 
@@ -43,6 +44,7 @@ public:
 private:
     task<> serve();
     task<> serve_all();
+    void say_ended(std::string_view why) noexcept;
     task<bool> wait_for_request(bool first);
     task<> linger();
 

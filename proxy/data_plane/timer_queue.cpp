@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <new>
 
 namespace sidecar {
 
@@ -17,12 +18,17 @@ void timer_queue::skip(std::chrono::milliseconds by) {
 void timer_queue::wake_by(time_point at) noexcept {
     if (at >= timer_at_) return;
     timer_at_ = at;
-    timer_.expires_at(at - skipped_);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return; // set anew
-        update_now();
-        run_due();
-    });
+    try {
+        timer_.expires_at(at - skipped_);
+        timer_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return; // set anew
+            update_now();
+            run_due();
+        });
+    } catch (const std::bad_alloc&) {
+        timer_at_ = time_point::max();
+        out_of_memory_ = true;
+    }
 }
 
 void timer_queue::run_due() {
@@ -46,7 +52,19 @@ void timer_queue::run_due() {
 void timer_queue::queue(waiter& one) noexcept {
     queued_.push_back(one);
     if (std::exchange(turn_posted_, true)) return;
-    boost::asio::post(context_, [this] { run_queued(); });
+    try {
+        boost::asio::post(context_, [this] { run_queued(); });
+    } catch (const std::bad_alloc&) {
+        turn_posted_ = false;
+        out_of_memory_ = true;
+    }
+}
+
+void timer_queue::revive() noexcept {
+    if (!std::exchange(out_of_memory_, false)) return;
+    update_now();
+    if (!turn_posted_) run_queued();
+    run_due();
 }
 
 void timer_queue::run_queued() {

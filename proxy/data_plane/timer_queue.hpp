@@ -95,6 +95,9 @@ public:
     // Tests: the clock jumps, and what is due by then goes on.
     void skip(std::chrono::milliseconds);
 
+    // Takes up what an allocation that failed has left undone.
+    void revive() noexcept;
+
     static constexpr std::chrono::milliseconds granularity{50};
 
 private:
@@ -114,6 +117,7 @@ private:
     waiters suspended_;
     waiters queued_; // for their turn
     bool turn_posted_ = false;
+    bool out_of_memory_ = false; // at the last try to set the timer, or to post
 };
 
 } // namespace sidecar

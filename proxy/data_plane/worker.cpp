@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <new>
+#include <thread>
 #include <utility>
 
 namespace sidecar {
@@ -40,7 +42,17 @@ public:
     running(const running&) = delete;
     running& operator=(const running&) = delete;
 
-    void run() { state_.context.run(); }
+    // Who runs out of memory outside of a session, where it costs but that session, loses nothing else: what was being
+    // waited for is waited for again.
+    void run() {
+        while (!state_.context.stopped()) {
+            try {
+                state_.context.run();
+            } catch (const std::bad_alloc&) {
+                revive();
+            }
+        }
+    }
 
     void announce_drain() { state_.draining = true; }
 
@@ -65,8 +77,14 @@ public:
             ::close(descriptor);
             return;
         }
-        auto* one = new session(state_, peer, open < limit ? session::admission::serve : session::admission::refuse,
-                                [this](session& ended) { has_ended(ended); });
+        const auto admission = open < limit ? session::admission::serve : session::admission::refuse;
+        session* one = nullptr;
+        try {
+            one = new session(state_, peer, admission, [this](session& ended) { has_ended(ended); });
+        } catch (const std::bad_alloc&) {
+            ::close(descriptor);
+            return;
+        }
         one->next = first_;
         if (first_) first_->previous = one;
         first_ = one;
@@ -81,15 +99,43 @@ private:
         last_turn_.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
         heartbeat_.expires_after(heartbeat);
         heartbeat_.async_wait([this](const boost::system::error_code& error) {
+            beating_ = false;
             if (!error) turn();
         });
+        beating_ = true;
+        take_up();
+        state_.give_memory_back();
+    }
+
+    // What a failed allocation may have left undone. It may fail again: then at the next turn.
+    void take_up() {
+        reap();
+        state_.timers.revive();
+        state_.sockets.revive();
+        for (const auto& each : listeners_) each->revive();
+    }
+
+    void revive() noexcept {
+        constexpr std::chrono::milliseconds pause{10};
+        for (;;) {
+            try {
+                return beating_ ? take_up() : turn();
+            } catch (const std::bad_alloc&) {
+                std::this_thread::sleep_for(pause); // others may give some back
+            }
+        }
     }
 
     // Within the session's own coroutine: it is destroyed afterwards.
     void has_ended(session& one) {
         unlink(one);
         one.next = std::exchange(ended_, &one);
-        if (!one.next) boost::asio::post(state_.context, [this] { reap(); });
+        if (one.next) return;
+        try {
+            boost::asio::post(state_.context, [this] { reap(); });
+        } catch (const std::bad_alloc&) {
+            return; // at the next turn
+        }
     }
 
     void reap() {
@@ -114,6 +160,7 @@ private:
     }
 
     boost::asio::steady_timer heartbeat_;
+    bool beating_ = false;
     std::vector<std::unique_ptr<listener>> listeners_;
     session* first_ = nullptr;
     session* ended_ = nullptr;

@@ -3,6 +3,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <malloc.h>
+
 #include <chrono>
 #include <ctime>
 #include <random>
@@ -63,6 +65,15 @@ std::string_view worker_state::log_time() {
         log_time_ms_ = now;
     }
     return log_time_;
+}
+
+void worker_state::give_memory_back() noexcept {
+    constexpr std::size_t much = 8 * mib;
+    if (held_bytes_peak < much || held_bytes > held_bytes_peak / 2) return;
+    held_bytes_peak = held_bytes;
+#ifdef __GLIBC__
+    ::malloc_trim(0);
+#endif
 }
 
 std::string worker_state::new_request_id() {

@@ -37,6 +37,9 @@ public:
     std::string_view log_time();  // 2026-01-01T00:00:00.000Z, made once a millisecond
     std::string new_request_id(); // a random UUID
 
+    // Now and then: much that was held, and is no more, goes back to the system. The C library would keep it.
+    void give_memory_back() noexcept;
+
     boost::asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     worker_metrics metrics;
     timer_queue timers{context};
@@ -46,6 +49,7 @@ public:
     shared& common;
     std::shared_ptr<log::queue> access_log;
     std::size_t held_bytes = 0;      // of responses that are collected, all together
+    std::size_t held_bytes_peak = 0; // since memory was last given back
     std::uint64_t overhead_turn = 0; // one request in `overhead_sample` has its own time measured
     bool draining = false;           // responses say so
     bool accepting = true;           // false: what comes late is not waited for long

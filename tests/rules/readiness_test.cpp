@@ -64,13 +64,13 @@ TEST_CASE("an empty table finds nothing") {
     CHECK(resource_table{}.find(a) == nullptr);
     CHECK(resource_table(std::vector<resource_table::entry>{}).find({}) == nullptr);
     CHECK(resource_table{}.size() == 0);
-    CHECK(resource_table{}.not_ready(10).empty());
+    CHECK(resource_table{}.oldest_not_ready(10).empty());
 }
 
 TEST_CASE("the nil id is an id like any other") {
     const resource_table table({{a, not_ready}});
     CHECK(table.find({}) == nullptr);
-    CHECK(resource_table({{uuid{}, not_ready}}).find({}) != nullptr);
+    CHECK(resource_table(std::vector<resource_table::entry>{{uuid{}, not_ready}}).find({}) != nullptr);
 }
 
 TEST_CASE("an entry of which nothing is known is listed all the same") {
@@ -90,9 +90,9 @@ TEST_CASE("what is not ready can be listed and counted") {
     const resource_table table({{a, both(state::ready, state::not_ready)}, {b, all_ready}, {uuid{2, 2}, not_ready}});
     CHECK(table.not_ready_count(0) == 1);
     CHECK(table.not_ready_count(1) == 2);
-    CHECK(table.not_ready(10).size() == 2);
-    CHECK(table.not_ready(1).size() == 1);
-    CHECK(table.not_ready(0).empty());
+    CHECK(table.oldest_not_ready(10).size() == 2);
+    CHECK(table.oldest_not_ready(1).size() == 1);
+    CHECK(table.oldest_not_ready(0).empty());
 }
 
 TEST_CASE("property: a table says what a map says") {

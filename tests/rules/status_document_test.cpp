@@ -91,13 +91,15 @@ TEST_CASE("a schema that asks for nothing still wants valid JSON") {
 TEST_CASE("a failure says what was wrong, and where") {
     CHECK(refused(projects(entry("") + "," + entry("") + R"(,{"is_upload_ready":true})")) ==
           "status document: projects[2]: 'id' is missing, 131 bytes read");
-    CHECK(refused(R"({"projects":[{"id":7}]})") == "status document: projects[0]: 'id' is no string, 23 bytes read");
-    CHECK(refused(R"({"projects":[{"id":"7"}]})") == "status document: projects[0]: 'id' is no UUID, 25 bytes read");
-    CHECK(refused(R"({"projects":[1]})") == "status document: projects[0] is no object, 16 bytes read");
-    CHECK(refused(R"({"projects":{}})") == "status document: 'projects' is no array, 15 bytes read");
-    CHECK(refused("[]") == "status document: the top level is no object, 2 bytes read");
+    CHECK(refused(R"({"projects":[{"id":7}]})") == "status document: projects[0]: 'id' is not a string, 23 bytes read");
+    CHECK(refused(R"({"projects":[{"id":"7"}]})") == "status document: projects[0]: 'id' is not a UUID, 25 bytes read");
+    CHECK(refused(R"({"projects":[1]})") == "status document: projects[0] is not an object, 16 bytes read");
+    CHECK(refused(R"({"projects":{}})") == "status document: 'projects' is not an array, 15 bytes read");
+    CHECK(refused("[]") == "status document: the top level is not an object, 2 bytes read");
     CHECK(refused("") == "status document: empty, 0 bytes read");
-    CHECK(refused("<html>") == "status document: malformed JSON at byte 0, 6 bytes read");
+    CHECK(refused("<html>") == "status document: the top level is not an object, 6 bytes read");
+    CHECK(refused(R"({"files":[1 2]})") == "status document: files[0] is not an object, 15 bytes read");
+    CHECK(refused(R"({"a":[1 2]})") == "status document: malformed JSON at byte 8, 11 bytes read");
     CHECK(refused(R"({"files":[)") == "status document: malformed JSON, ends too soon, 10 bytes read");
     CHECK(refused("{\"a\":\"\xFF\"}") == "status document: not UTF-8, 9 bytes read");
     CHECK(refused("{} {}") == "status document: malformed JSON at byte 3, 5 bytes read");
@@ -106,7 +108,7 @@ TEST_CASE("a failure says what was wrong, and where") {
 TEST_CASE("a member that a rule asks for is a boolean or the document is refused") {
     for (const char* value : {"null", "1", "\"true\"", "[]", "{}"}) {
         const auto message = refused(projects(entry(",\"is_download_ready\":" + std::string(value))));
-        CHECK(message.starts_with("status document: projects[0]: 'is_download_ready' is no boolean, "));
+        CHECK(message.starts_with("status document: projects[0]: 'is_download_ready' is not a boolean, "));
     }
 }
 
@@ -147,8 +149,9 @@ TEST_CASE("nesting without end is refused, not followed") {
 }
 
 TEST_CASE("malformed JSON behind a wrong type is still refused") {
-    CHECK(refused(R"({"projects":[1],)") == "status document: projects[0] is no object, 16 bytes read");
-    CHECK(refused("[1,]") == "status document: malformed JSON at byte 3, 4 bytes read");
+    CHECK(refused(R"({"projects":[1],)") == "status document: malformed JSON, ends too soon, 16 bytes read");
+    CHECK(refused(R"({"projects":[1],})") == "status document: projects[0] is not an object, 17 bytes read");
+    CHECK(refused("[1,]") == "status document: the top level is not an object, 4 bytes read");
 }
 
 TEST_CASE("a document of a million entries") {

@@ -1,4 +1,4 @@
-#include "rules/json_reader.hpp"
+#include "tests/rules/json_reader.hpp"
 
 #include <simdjson.h>
 
