@@ -74,9 +74,10 @@ class Api:
             self.rows("INSERT INTO seen VALUES (?, ?, ?)", fields.get("x-request-id", ""), method, target)
             async with self.threads:
                 await asyncio.sleep(random.uniform(*TAKES))
-        status, answer = self.answer(method, path, fields, json.loads(body) if body else {})
+        given = json.loads(body) if fields.get("content-type") == "application/json" and body else {}
+        status, answer = self.answer(method, path, fields, given)
         keep = fields.get("connection", "").lower() != "close" and not self.ending.is_set()
-        writer.write(rendered(status, answer, fields, keep))
+        writer.write(rendered(status, answer, fields, keep, paged="page=" in target))
         await writer.drain()
         self.busy.discard(writer)
         return keep
@@ -113,10 +114,8 @@ class Api:
             return 404, NOT_CONSISTENT
         upload = str(uuid.uuid4())
         self.rows("INSERT INTO uploads VALUES (?, ?, ?, ?, NULL)", upload, project, given["name"], given["size"])
-        return 201, {"id": upload, "project": {"id": project}, "name": given["name"], "size": given["size"], "status": {}}
-
-    def put_uploads_chunks(self, _given, upload):
-        return 200, {"http_verb": "PUT", "host": "https://store.example", "url": f"/{upload}/1", "http_headers": []}
+        signed = {"http_verb": "PUT", "host": "https://store.example", "url": f"/{project}/{upload}", "http_headers": []}
+        return 201, {"id": upload, "project": {"id": project}, "name": given["name"], "size": given["size"], "signed_url": signed}
 
     def get_uploads(self, _given, upload):
         ((name, size, ready_at),) = self.rows("SELECT name, size, ready_at FROM uploads WHERE id = ?", upload)
@@ -137,10 +136,10 @@ class Api:
         return 201, {"kind": "dds-file", "id": file, "current_version": {"id": version}}
 
     def get_projects_files(self, _given, project):
-        files = self.rows("SELECT f.id, u.ready_at <= ? FROM files f JOIN uploads u ON u.id = f.upload WHERE f.project = ?", time.time(), project)
-        if not all(ready for _, ready in files):
+        files = self.rows("SELECT f.id, f.version, u.ready_at <= ? FROM files f JOIN uploads u ON u.id = f.upload WHERE f.project = ?", time.time(), project)
+        if not all(ready for _, _, ready in files):
             return 404, NOT_CONSISTENT
-        return 200, {"results": [{"id": file, "file_url": {"host": "https://store.example"}} for file, _ in files]}
+        return 200, {"results": [{"id": file, "current_version": {"id": version}} for file, version, _ in files]}
 
     def get_files_url(self, _given, file):
         return self.url("f.id", file)
@@ -164,13 +163,15 @@ class Api:
         }
 
 
-def rendered(status, answer, fields, keep):
+def rendered(status, answer, fields, keep, paged):
     """As Puma does: successes chunked, with a weak ETag; errors and 202 by their length."""
     body = json.dumps(answer, separators=(",", ":")).encode()
     tag = 'W/"' + hashlib.md5(body).hexdigest() + '"'
     if status == 200 and fields.get("if-none-match") == tag:
         return head(304, [f"ETag: {tag}"], keep)
     lines = ["Content-Type: application/json", "X-Rack-CORS: miss; no-origin", "Vary: Origin"]
+    if paged:
+        lines += ["X-Total-Pages: 1", "X-Page: 1", "X-Next-Page: ", "X-Prev-Page: "]
     if status in (200, 201):
         lines += [f"ETag: {tag}", "Cache-Control: max-age=0, private, must-revalidate", "Transfer-Encoding: chunked"]
         return head(status, lines, keep) + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)

@@ -29,8 +29,7 @@ module DDS
       ::NewRelic::Agent.ignore_transaction if defined?(::NewRelic::Agent)
       refuse(env) || answer(env)
     rescue StandardError => e
-      env['rack.errors'].puts "consistency: #{e.class}: #{e.message}"
-      error(503, 'the database gave no answer', 'its log and the API\'s tell more')
+      unavailable(e)
     end
 
     private
@@ -38,7 +37,7 @@ module DDS
     def refuse(env)
       return error(404, 'Not Found', 'there is nothing below this path') unless ['', '/'].include?(env['PATH_INFO'])
       return error(405, 'Not Allowed', 'GET it') unless env['REQUEST_METHOD'] == 'GET'
-      return error(503, 'there is no secret', 'set SIDECAR_SECRET') if secret.empty?
+      return error(503, 'there is no secret', 'set SIDECAR_SECRET, or SIDECAR_SECRET_FILE to a file that can be read') if secret.empty?
       error(403, 'Unauthorized', 'send X-Sidecar-Secret') unless Rack::Utils.secure_compare(secret, env['HTTP_X_SIDECAR_SECRET'].to_s)
     end
 
@@ -46,6 +45,8 @@ module DDS
     def secret
       file = ENV['SIDECAR_SECRET_FILE']
       (file ? File.read(file) : ENV['SIDECAR_SECRET'].to_s).strip
+    rescue SystemCallError
+      ''
     end
 
     def answer(env)
@@ -74,6 +75,11 @@ module DDS
     def error(status, reason, suggestion)
       text = { error: status.to_s, code: 'not_provided', reason: reason, suggestion: suggestion }.to_json
       [status, { 'Content-Type' => 'application/json', 'Connection' => 'close' }, [text]]
+    end
+
+    def unavailable(exception)
+      warn "consistency: #{exception.class}: #{exception.message}"
+      error(503, 'the database gave no answer', 'the log tells why')
     end
 
     # --- what is held -----------------------------------------------------------------------------------------------
@@ -109,7 +115,7 @@ module DDS
         leaving.each { |poll| write(poll) }
         # Its end, or a request out of turn: the sidecar gives a poll up when it has learned something by other means.
         waiting.reject! { |poll| gone && gone.include?(poll.socket) && drop(poll) }
-        next if now < look_at && waiting.none? { |poll| now >= poll.deadline }
+        next if waiting.empty? || (now < look_at && waiting.none? { |poll| now >= poll.deadline })
         settle(waiting)
         look_at = now + @look_every
       end
@@ -131,8 +137,7 @@ module DDS
         leave(poll, response(json, tag, poll.tag == tag, poll.wait))
       end
     rescue StandardError => e
-      warn "consistency: #{e.class}: #{e.message}"
-      waiting.each { |poll| leave(poll, error(503, 'the database gave no answer', 'its log and the API\'s tell more')) }
+      waiting.each { |poll| leave(poll, unavailable(e)) }
     end
 
     def leave(poll, answer)

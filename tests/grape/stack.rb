@@ -158,6 +158,8 @@ class Program
     Process.kill('KILL', @pid) && Process.wait(@pid) unless ended
     @pid = nil
     ended && ended[1]
+  rescue Errno::ESRCH, Errno::ECHILD # it has ended, and somebody has seen it
+    @pid = nil
   end
 end
 
@@ -187,6 +189,7 @@ class Relay
   end
 
   def polls = @mutex.synchronize { @polls }
+  def connections = @mutex.synchronize { @connections.count { |connection| connection.poll == false } }
 
   private
 
@@ -244,6 +247,9 @@ class Stack
     start_puma
     @relay = Relay.new(puma_port) if relay
     start_sidecar(sidecar, configuration) if sidecar
+  rescue Exception # also an abort: what has been started is ended
+    stop
+    raise
   end
 
   def backend = Client.new(puma_port) # past relay and sidecar
@@ -274,19 +280,6 @@ class Stack
     Client.new(@status.says(%r{Listening on http://127\.0\.0\.1:(\d+)}).to_i)
   end
 
-  def stop
-    @programs.reverse_each(&:stop)
-    FileUtils.rm_rf(directory)
-  end
-
-  private
-
-  def database_url = @database == :sqlite ? "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30" : @database.url
-
-  def start(name, environment, *command)
-    Program.new(name, environment, *command, directory: directory).tap { |program| @programs << program }
-  end
-
   # JSON is YAML. Everything but addresses and the secret is as shipped, unless a test says otherwise.
   def start_sidecar(binary, configuration)
     File.write(secret = File.join(directory, 'secret'), "#{SECRET}\n")
@@ -300,5 +293,18 @@ class Stack
     File.write(file = File.join(directory, 'sidecar.yaml'), settings.to_json)
     @sidecar = start('sidecar', {}, binary, '--config', file)
     @sidecar_port = @sidecar.says(/"msg":"serving".*"port":(\d+)/).to_i
+  end
+
+  def stop
+    @programs.reverse_each(&:stop)
+    FileUtils.rm_rf(directory)
+  end
+
+  private
+
+  def database_url = @database == :sqlite ? "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30" : @database.url
+
+  def start(name, environment, *command)
+    Program.new(name, environment, *command, directory: directory).tap { |program| @programs << program }
   end
 end

@@ -72,10 +72,12 @@ Stack.run(environment: { 'RACK_TIMEOUT_SERVICE_TIMEOUT' => '1' }) do |stack|
 
   head = "Host: a\r\nX-Forwarded-Proto: https\r\nAuthorization: #{api.token}\r\n"
   json = { name: 'n', description: 'd' }.to_json
-  pipelined = exchange(api.port, "POST /api/v1/projects HTTP/1.1\r\n#{head}Content-Type: application/json\r\nContent-Length: #{json.bytesize}\r\n\r\n#{json}GET /api/v1/projects HTTP/1.1\r\n#{head}\r\n")
-  checks.equal 'Puma takes a request that is pipelined behind a body for part of the body', 1, pipelined.scan('HTTP/1.1 ').size
-  old = exchange(api.port, "GET /api/v1/projects HTTP/1.0\r\n#{head}Connection: keep-alive\r\n\r\n", within: 1)
-  checks.that 'and answers HTTP/1.0 with keep-alive so that nobody knows where it ends', old.start_with?('HTTP/1.0 200') && !old.match?(/content-length|transfer-encoding|connection: close/i), old
+  if File.read(stack.puma.log).include?('Puma version: 5.') # DDS's; later ones may be kinder
+    pipelined = exchange(api.port, "POST /api/v1/projects HTTP/1.1\r\n#{head}Content-Type: application/json\r\nContent-Length: #{json.bytesize}\r\n\r\n#{json}GET /api/v1/projects HTTP/1.1\r\n#{head}\r\n")
+    checks.equal 'Puma takes a request that is pipelined behind a body for part of the body', 1, pipelined.scan('HTTP/1.1 ').size
+    old = exchange(api.port, "GET /api/v1/projects HTTP/1.0\r\n#{head}Connection: keep-alive\r\n\r\n", within: 1)
+    checks.that 'and answers HTTP/1.0 with keep-alive so that nobody knows where it ends', old.start_with?('HTTP/1.0 200') && !old.match?(/content-length|transfer-encoding|connection: close/i), old
+  end
   checks.equal 'two lengths are a 400', '400', exchange(api.port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")[9, 3]
 end
 

@@ -1,6 +1,6 @@
 # The status endpoint that deploy/ offers for the legacy API: what it says of projects and files, against the API's own
 # answers, and what it costs to hold a request. On PostgreSQL the process beside the API has to say the very same.
-# usage: status_endpoint_test.rb sqlite|postgresql
+# usage: status_endpoint_test.rb sqlite|postgresql [SIDECAR]
 require_relative 'api'
 require_relative 'postgres'
 require 'io/wait'
@@ -217,6 +217,21 @@ if ARGV[0] == 'postgresql' && !Postgres.found?
   puts 'left out: there is no PostgreSQL'
   exit 77
 end
+# In the place of an endpoint within the API.
+def a_sidecar_polls_it(checks, stack, process, api)
+  # Polls that the process does not hold would be too far apart for what follows.
+  stack.start_sidecar(ARGV.fetch(1), 'status' => { 'url' => "http://127.0.0.1:#{process.port}#{STATUS_PATH}", 'interval' => '10s' })
+  client = stack.proxied
+  client.token = api.token
+  project = client.create_project.json['id']
+  ready = -> { client.get("/api/v1/projects/#{project}?info").json.dig('info', 'resource_consistency', 'is_upload_ready') }
+  checks.equal 'through a sidecar that polls the process, a new project takes no upload', [404, 404], [client.create_upload(project).status, client.create_upload(project).json['error']]
+  checks.eventually('as the process says, too', within: 8) { ready.call == false }
+  api.initialize_project(project)
+  checks.eventually('and a held poll tells when it does', within: 8) { ready.call == true }
+  checks.equal 'so it does', 201, client.create_upload(project).status
+end
+
 checks = Checks.new
 postgres = (Postgres.new if ARGV[0] == 'postgresql')
 at_exit { postgres&.stop }
@@ -241,6 +256,7 @@ Stack.run(database: postgres || :sqlite, workers: postgres ? 2 : 0, environment:
     checks.equal 'other paths are a 404', 404, process.get('/').status
     denied = ['SELECT service_pass FROM storage_providers', 'UPDATE uploads SET is_consistent = true', 'SELECT name FROM projects']
     checks.equal 'its role reads what it must, and no more', [false] * 3, denied.map { |statement| postgres.allows?('sidecar_status', statement) }
+    a_sidecar_polls_it(checks, stack, process, api) if ARGV[1]
     [api, process].each { |client| database_away(checks, postgres, client) }
     when_it_ends(checks, process, stack.status)
   else
@@ -255,7 +271,7 @@ unless postgres
     api = stack.backend
     api.log_in
     checks.equal 'without a secret the API runs as ever', 202, api.create_project.status
-    checks.equal 'and the endpoint says what it lacks', [503, 'set SIDECAR_SECRET'], api.status.then { |answer| [answer.status, answer.json['suggestion']] }
+    checks.equal 'and the endpoint says what it lacks', [503, 'there is no secret'], api.status.then { |answer| [answer.status, answer.json['reason']] }
   end
 
   Dir.mktmpdir do |directory|
@@ -271,6 +287,8 @@ unless postgres
       api.create_project
       checks.equal 'behind a job queue a project is unready at first', 1, api.status(secret: 'two').json['projects'].size
       checks.eventually('and becomes ready by itself') { api.status(secret: 'two').json['projects'].empty? }
+      File.delete(secret)
+      checks.equal 'or none: then nobody is answered', [503, 'there is no secret'], api.status(secret: '').then { |answer| [answer.status, answer.json['reason']] }
     end
   end
 end

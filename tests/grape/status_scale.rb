@@ -1,19 +1,20 @@
-# The status endpoint on a database of the size that DDS grew to: 300 000 files, 50 000 uploads that nobody completed.
+# The status endpoint on a large database.
 #   status_scale.rb            both looks use both indexes of the shipped migration (EXPLAIN), and say the same
-#   status_scale.rb --measure  what a look costs, with them and without
+#   status_scale.rb --measure  the same with 300 000 files and 50 000 uploads that nobody completed, as DDS has them: what a
+#                              look costs, with the indexes and without, and what others notice of held polls
 require_relative 'stack'
 require_relative 'postgres'
 require_relative "#{DEPLOY}/status_process/snapshot"
 require 'active_record'
+require 'net/http'
 
 unless Postgres.found?
   puts 'left out: there is no PostgreSQL'
   exit 77
 end
 
-FILES = 300_000
-ABANDONED = 50_000
-PROJECTS = 3_000
+MEASURING = ARGV.include?('--measure')
+FILES, ABANDONED, PROJECTS = MEASURING ? [300_000, 50_000, 3_000] : [60_000, 10_000, 600]
 IN_PROCESS = 50
 INDEXES = %w[index_uploads_in_process index_file_versions_on_upload_id].freeze
 
@@ -71,6 +72,27 @@ rescue ActiveRecord::QueryCanceled, PG::QueryCanceled
   puts format('%-52s more than %d s', what, limit || 10)
 end
 
+# What other requests notice of held polls, on a process of five threads.
+def measure_held(postgres)
+  Stack.run(database: postgres, environment: { 'SIDECAR_LOOK_EVERY' => '0.5' }) do |stack|
+    tag = stack.backend.get(STATUS_PATH, fields: ["X-Sidecar-Secret: #{SECRET}"])['ETag']
+    Net::HTTP.start('127.0.0.1', stack.puma_port) do |http|
+      [0, 20, 200].each do |held|
+        sockets = Array.new(held) do
+          TCPSocket.new('127.0.0.1', stack.puma_port).tap do |socket|
+            socket.write("GET #{STATUS_PATH} HTTP/1.1\r\nHost: a\r\nX-Sidecar-Secret: #{SECRET}\r\nX-Forwarded-Proto: https\r\nIf-None-Match: #{tag}\r\nPrefer: wait=30\r\n\r\n")
+          end
+        end
+        sleep 1 # so that what is measured is the holding
+        measure("a request of the API's, while #{held} polls are held", 500) { http.get('/api/v1/app/status', 'X-Forwarded-Proto' => 'https') }
+        sockets.each(&:close)
+      end
+    end
+    stack.start_status_process(DATABASE_URL: postgres.url)
+    puts format('resident memory of the process beside the API: %.0f MB', File.read("/proc/#{stack.status.pid}/status")[/VmRSS:\s+(\d+)/, 1].to_i / 1024.0)
+  end
+end
+
 checks = Checks.new
 postgres = Postgres.new
 at_exit { postgres.stop }
@@ -89,9 +111,8 @@ puts format('%<files>d files, %<abandoned>d uploads never completed, %<projects>
 beside = Snapshot.new(postgres.url)
 api = -> { DDS::Consistency.document }
 process = -> { beside.document }
-measuring = ARGV.include?('--measure')
 
-if measuring
+if MEASURING
   measure('no index: the endpoint in the API', 1, limit: 120) { api.call }
   ActiveRecord::Base.connection.add_index(:uploads, :id, name: 'index_uploads_in_process', where: 'completed_at IS NOT NULL AND is_consistent IS NOT TRUE')
   measure('the index on uploads alone: the endpoint in the API', 1, limit: 120) { api.call }
@@ -111,7 +132,8 @@ end
 checks.equal 'both say the same', true, api.call == process.call
 checks.equal 'of as many files as are in process, those with a newer version aside', IN_PROCESS - IN_PROCESS / 10, JSON.parse(process.call)['files'].size
 
-if measuring
+if MEASURING
+  measure_held(postgres)
   measure('both indexes: the endpoint in the API', 200) { api.call }
   measure('both indexes: the process beside it', 200) { process.call }
   ActiveRecord::Base.connection.execute('UPDATE uploads SET is_consistent = false WHERE id IN (SELECT upload FROM seed WHERE i <= 5000)')
