@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -62,6 +63,7 @@ int serve(const std::filesystem::path& file, const config& first) {
         server running(first, log, [file] { return load_again(file); });
         running.handle_signals();
         running.watch(file);
+        if (const char* socket = std::getenv("NOTIFY_SOCKET")) running.notify_service(socket);
         running.run();
         return clean;
     } catch (const std::exception& e) {

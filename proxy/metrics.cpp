@@ -1,6 +1,7 @@
 #include "sidecar/metrics.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sidecar {
 namespace {
@@ -191,6 +192,8 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
                              "Connections to the backend that wait to be used again."),
     gauge<&m::upstream_pending>("sidecar_upstream_pending_requests",
                                 "Requests that wait in line for a connection to the backend."),
+    gauge<&m::upstream_awaited>("sidecar_upstream_awaited_responses",
+                                "Requests sent to the backend of which no byte of the response has come."),
     count<&m::upstream_connects>("sidecar_upstream_connects_total", "Connections made to the backend."),
     count<&m::upstream_connect_failures>("sidecar_upstream_connect_failures_total",
                                          "Attempts to connect to the backend that failed."),
@@ -256,6 +259,28 @@ party whose(failure_reason why) noexcept { return facts(why).whose; }
 
 counter& failure_counters::at(failure_reason why, int code) noexcept { return all_[place_of(why, code)]; }
 const counter& failure_counters::at(failure_reason why, int code) const noexcept { return all_[place_of(why, code)]; }
+
+void last_failures::note(std::chrono::system_clock::time_point at, std::string_view method, std::string_view target,
+                         failure_reason why, int code, std::chrono::nanoseconds took) {
+    constexpr std::size_t text_bytes_max = 96;
+    entry noted{
+        at,  std::string(method.substr(0, text_bytes_max)), std::string(target.substr(0, text_bytes_max)), why, code,
+        took};
+    const std::lock_guard lock(mutex_);
+    if (entries_.size() < kept) {
+        entries_.push_back(std::move(noted));
+        return;
+    }
+    entries_[next_] = std::move(noted);
+    next_ = (next_ + 1) % kept;
+}
+
+std::vector<last_failures::entry> last_failures::all() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<entry> copy(entries_);
+    std::rotate(copy.begin(), copy.begin() + static_cast<std::ptrdiff_t>(next_), copy.end());
+    return copy;
+}
 
 std::span<const metric_row<worker_metrics>> worker_table() noexcept { return of_workers; }
 std::span<const metric_row<control_metrics>> control_table() noexcept { return of_the_control_plane; }

@@ -81,7 +81,7 @@ def run(field, quick):
         sample = Sample(field, etag)
         plan = [("with ETag" if etag else "without ETag", SIDECARS, interval, 0)
                 for interval in ((1, 5) if quick else (1, 2, 5, 30))]
-        if etag:  # one of them is held at a time; the others poll by the interval
+        if etag:
             plan += [("may be held", SIDECARS, interval, 20) for interval in ((5,) if quick else (5, 30))]
             plan += [("one sidecar", 1, 1, 0), ("one sidecar, held", 1, 1, 20)]
         for title, sidecars, interval, wait in plan:

@@ -115,7 +115,7 @@ status:
   url: "http://127.0.0.1:{status}{PATH}"
   interval: {round(interval * 1000)}ms
   wait: {wait}s
-  headers: [{{name: X-Sidecar-Secret, value: {SECRET}}}]
+  headers: [{{name: X-Sidecar-Secret, value: {SECRET}}}, {{name: X-Forwarded-Proto, value: https}}]
 admin: {{address: off}}
 log: {{level: error, access: off}}
 drain: {{accept_for: 0s, timeout: 1s}}

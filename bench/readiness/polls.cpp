@@ -85,6 +85,7 @@ int main(int argc, char** argv) try {
     values.wait = std::chrono::seconds(wait_s);
     values.max_age = std::max(values.max_age, 2 * (values.interval + values.wait + values.timeout));
     values.headers.push_back({"X-Sidecar-Secret", secret, ""});
+    values.headers.push_back({"X-Forwarded-Proto", "https", ""}); // Rails sends a plain request to https
 
     fleet all(sidecars, values);
     all.run_for(warm);

@@ -43,15 +43,14 @@ class Sample:
         insert("projects", "id, name, description, is_deleted", ((id, "a", "b", False) for id in projects))
         insert("project_storage_providers", "id, project_id, storage_provider_id, is_initialized",
                ((id, id, provider, i >= IN_PROCESS[0]) for i, id in enumerate(projects)))
-        insert("uploads", "id, project_id, storage_provider_id, name, size, is_consistent",
-               ((id, project_of(i), provider, "a", 1, i >= IN_PROCESS[1]) for i, id in enumerate(files)))
+        insert("uploads", "id, project_id, storage_provider_id, name, size, completed_at, is_consistent",
+               ((id, project_of(i), provider, "a", 1, NOW, i >= IN_PROCESS[1]) for i, id in enumerate(files)))
         insert("containers", "id, type, name, project_id, is_deleted",
                ((id, "DataFile", "a", project_of(i), False) for i, id in enumerate(files)))
         insert("file_versions", "id, data_file_id, upload_id, version_number", ((id, id, id, 1) for id in files))
         # As deploy/status_endpoint asks for.
-        self.database.execute("CREATE INDEX in_process ON uploads (id) WHERE is_consistent IS NOT TRUE")
+        self.database.execute("CREATE INDEX in_process ON uploads (id) WHERE completed_at IS NOT NULL AND is_consistent IS NOT TRUE")
         self.database.execute("CREATE INDEX of_upload ON file_versions (upload_id)")
-        self.database.execute("CREATE INDEX of_file ON file_versions (data_file_id)")
         self.database.execute("ANALYZE")
         self.database.execute("COMMIT")
         self.project = projects[0]
@@ -60,7 +59,7 @@ class Sample:
 
     def document(self):
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        client.request("GET", PATH, headers={"X-Sidecar-Secret": SECRET})
+        client.request("GET", PATH, headers={"X-Sidecar-Secret": SECRET, "X-Forwarded-Proto": "https"})
         answer = json.load(client.getresponse())
         client.close()
         return answer

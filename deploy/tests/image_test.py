@@ -1,12 +1,15 @@
 """The image, and one container of it: read-only, under any uid, without capabilities."""
 
 import json
+import pathlib
 import random
 import re
+import subprocess
 import time
 
 import images
-from workshop import DEPLOY, Case, run
+import workshop
+from workshop import Case, run
 
 ANY_UID = random.randrange(1_000_000_000, 1_001_000_000)
 EXPECTED = re.compile(
@@ -75,16 +78,62 @@ class Container(Case):
         return run("nsenter", "-t", self.process, "-n", "curl", "-s", "-i", "-m", "20", url).stdout
 
     def test_from_its_start_without_a_backend_to_its_drain(self):
-        self.eventually(lambda: " 200 " in self.get("http://127.0.0.1:9090/readyz").split("\r\n")[0], what="it is ready")
+        self.eventually(lambda: " 200 " in self.get("http://127.0.0.1:9090/readyz").partition("\n")[0], what="it is ready")
         with open(f"/proc/{self.process}/status", encoding="utf-8") as file:
             status = file.read()
         for wanted in (rf"Uid:\s+{ANY_UID}\s", r"CapEff:\s+0+$", r"CapBnd:\s+0+$", r"NoNewPrivs:\s+1$", r"Seccomp:\s+2$"):
             self.assertRegex(status, f"(?m)^{wanted}")
         self.assertEqual(run("podman", "healthcheck", "run", self.NAME).returncode, 0, "its health check succeeds")
         answer = self.get("http://127.0.0.1:8080/api/v1/projects")
-        self.assertRegex(answer, r"(?s)^HTTP/1.1 503 .*\r\nRetry-After: ", "without a backend it answers 503")
+        self.assertRegex(answer, r"(?s)^HTTP/1.1 503 .*\nRetry-After: ", "without a backend it answers 503")
         began = time.monotonic()
         self.succeeds("podman", "kill", "--signal", "TERM", self.NAME)
         self.eventually(lambda: run("podman", "healthcheck", "run", self.NAME).returncode != 0, 4, "its health check fails")
         self.assertEqual(self.succeeds("podman", "wait", self.NAME).strip(), "0")
         self.figure(f"drained in {time.monotonic() - began:.1f} s, exit code 0")
+
+
+class Arm64(Case):
+    """The image for the other processor, compiled across here and run by an emulator."""
+
+    IMAGE = "localhost/sidecar:arm64"
+
+    def setUp(self):
+        images.podman()
+        self.emulator = workshop.tool("qemu-aarch64-static", "qemu-user-static")
+        if run("podman", "image", "exists", self.IMAGE).returncode != 0 or workshop.rebuild:
+            images.base_image()
+            across = ("--platform", "linux/arm64", "--build-arg", "TARGETARCH=arm64", "--build-arg", "BUILDPLATFORM=linux/amd64")
+            images.build("deploy/Containerfile", self.IMAGE, *across)
+        self.root = self.succeeds("podman", "image", "mount", self.IMAGE).strip()
+
+    def tearDown(self):
+        run("podman", "image", "unmount", self.IMAGE)
+
+    def test_it_says_what_it_is_and_what_is_in_it(self):
+        self.assertEqual(self.succeeds("podman", "image", "inspect", "-f", "{{.Architecture}}", self.IMAGE).strip(), "arm64")
+        self.assertRegex(self.succeeds("readelf", "-h", f"{self.root}/sidecar"), r"Machine: +AArch64")
+        bill = workshop.as_json(pathlib.Path(self.root, "usr/share/doc/sidecar/sbom.spdx.json").read_text(encoding="utf-8"))
+        locators = [p["externalRefs"][0]["referenceLocator"] for p in bill["packages"][1:]]
+        self.assertTrue(any(re.search(r"/libssl3@.*arch=arm64", each) for each in locators), locators)
+
+    def test_it_serves(self):
+        emulated = [self.emulator, "-L", self.root, f"{self.root}/sidecar"]
+        self.assertRegex(self.succeeds(*emulated, "--version"), r"sidecar \d+\.\d+\.\d+")
+        config = workshop.WORK / "arm64.yaml"
+        config.write_text("listen: {address: '127.0.0.1:0'}\nadmin: {address: '127.0.0.1:0'}\ndrain: {accept_for: 0s}\n")
+        process = subprocess.Popen([*emulated, "--config", config], stdout=subprocess.PIPE, text=True)
+        try:
+            while (line := json.loads(process.stdout.readline()))["msg"] != "serving":
+                pass
+            self.eventually(lambda: status_of(f"http://127.0.0.1:{line['admin_port']}/readyz") == "200", 30, "it is ready")
+            self.assertEqual(status_of(f"http://127.0.0.1:{line['port']}/"), "503", "without a backend")
+            process.terminate()
+            self.assertEqual(process.wait(30), 0)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def status_of(url):
+    return run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "20", url).stdout

@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import re
+import time
 
 import workshop
 from workshop import DEPLOY, ROOT, WORK, run
@@ -85,13 +86,19 @@ def mirror():
 
 def build(file, tag, *arguments):
     """The host's network and a chroot: apt-get reaches its mirror as it does here."""
-    revision = run("git", "-C", ROOT, "rev-parse", "HEAD").stdout.strip()
     must(
         *("buildah", "bud", "--layers", "--format", "docker", "--network", "host", "--isolation", "chroot", "--pull-never"),
-        *("--build-arg", f"REVISION={revision}", "--build-arg", f"JOBS={os.environ.get('JOBS', '')}"),
+        *("--build-arg", f"REVISION={revision()}", "--build-arg", f"JOBS={os.environ.get('JOBS', '')}"),
+        *("--build-arg", f"CREATED={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"),
         *arguments,
         *("-f", ROOT / file, "-t", tag, ROOT),
     )
+
+
+@functools.cache
+def revision():
+    """One for all images of a run: what is compiled for the first is there for the others."""
+    return run("git", "-C", ROOT, "rev-parse", "HEAD").stdout.strip()
 
 
 def must(*command):

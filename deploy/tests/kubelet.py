@@ -26,6 +26,22 @@ def podman(*arguments, check=True):
     return ran.stdout.strip()
 
 
+def write_files(directory, files):
+    """Files are links through ..data, and a change is a rename of that one link."""
+    data, replacement = directory / "..data", directory / "..data_tmp"
+    old = directory / data.readlink() if data.is_symlink() else None
+    stamped = directory / f"..{time.time_ns()}"
+    stamped.mkdir(0o755)
+    for name, text in files.items():
+        (stamped / name).write_text(text)
+        if not (directory / name).is_symlink():
+            (directory / name).symlink_to(f"..data/{name}")
+    replacement.symlink_to(stamped.name)
+    replacement.rename(data)
+    if old:
+        shutil.rmtree(old)
+
+
 class Pod:
     def __init__(self, documents, directory):
         deployment = next(d for d in documents if d["kind"] == "Deployment")
@@ -208,9 +224,9 @@ class Pod:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         if "configMap" in volume:
-            self.write_files(directory, self.config_maps[volume["configMap"]["name"]])
+            write_files(directory, self.config_maps[volume["configMap"]["name"]])
         elif "secret" in volume:
-            self.write_files(directory, self.secrets[volume["secret"]["secretName"]])
+            write_files(directory, self.secrets[volume["secret"]["secretName"]])
         else:
             if group := self.spec.get("securityContext", {}).get("fsGroup"):
                 shutil.chown(directory, group=group)
@@ -218,23 +234,7 @@ class Pod:
 
     def write_config(self, volume, files):
         """A changed ConfigMap arrives."""
-        self.write_files(self.directory / volume, files)
-
-    @staticmethod
-    def write_files(directory, files):
-        """Files are links through ..data, and a change is a rename of that one link."""
-        data, replacement = directory / "..data", directory / "..data_tmp"
-        old = directory / data.readlink() if data.is_symlink() else None
-        stamped = directory / f"..{time.time_ns()}"
-        stamped.mkdir(0o755)
-        for name, text in files.items():
-            (stamped / name).write_text(text)
-            if not (directory / name).is_symlink():
-                (directory / name).symlink_to(f"..data/{name}")
-        replacement.symlink_to(stamped.name)
-        replacement.rename(data)
-        if old:
-            shutil.rmtree(old)
+        write_files(self.directory / volume, files)
 
     # --- probes ---------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ import shutil
 import workshop
 from workshop import DEPLOY, Case
 
-OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket"]
-OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain"]
+OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket", "overlays/status_process"]
+OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain", "tests/theirs/own_config"]
 
 
 def of_kind(documents, kind, name=None):
@@ -100,22 +100,34 @@ class Injection(Case):
         for documents in (self.native, self.plain):
             hook = pod_of(documents, "my-dds")["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
             self.assertEqual(hook, ["sleep", "30"])
+            self.assertEqual(pod_of(documents, "my-dds")["terminationGracePeriodSeconds"], 45)
 
-    def test_a_preStop_of_its_own_is_never_overwritten(self):
+    def test_a_preStop_and_a_grace_period_of_its_own_are_never_overwritten(self):
         import render  # pylint: disable=import-outside-toplevel
 
         hook = {"preStop": {"exec": {"command": ["own"]}}}
-        for annotations, fails in (({}, True), ({"dds-sidecar/pre-stop": "own"}, False)):
-            document = of_kind(render.render(DEPLOY / "tests/theirs/app"), "Deployment", "my-dds")
-            document["metadata"]["annotations"] |= annotations
-            document["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = hook
-            documents = [document]
-            if fails:
-                with self.assertRaises(render.Unknown):
-                    render.accumulate(DEPLOY / "component/native", documents)
-            else:
-                render.accumulate(DEPLOY / "component/native", documents)
-            self.assertEqual(document["spec"]["template"]["spec"]["containers"][0]["lifecycle"], hook)
+        for own in ("hook", "grace period"):
+            for annotations in ({}, {"dds-sidecar/termination": "own"}):
+                document = of_kind(render.render(DEPLOY / "tests/theirs/app"), "Deployment", "my-dds")
+                document["metadata"]["annotations"] |= annotations
+                pod = document["spec"]["template"]["spec"]
+                if own == "hook":
+                    pod["containers"][0]["lifecycle"] = hook
+                else:
+                    pod["terminationGracePeriodSeconds"] = 120
+                if annotations:
+                    render.accumulate(DEPLOY / "component/native", [document])
+                else:
+                    with self.assertRaises(render.Unknown):
+                        render.accumulate(DEPLOY / "component/native", [document])
+                self.assertEqual(pod["containers"][0].get("lifecycle"), hook if own == "hook" else None)
+                self.assertEqual(pod.get("terminationGracePeriodSeconds"), None if own == "hook" else 120)
+
+    def test_a_configuration_of_ones_own_takes_the_place_of_the_component_s(self):
+        documents = workshop.rendered("tests/theirs/own_config")[0]
+        config = of_kind(documents, "ConfigMap")["data"]["sidecar.yaml"]
+        self.assertEqual(workshop.yaml().safe_load(config)["drain"], {"accept_for": "5s", "timeout": "25s"})
+        self.assertEqual(pod_of(documents, "my-dds")["initContainers"][0]["image"], "registry.example/sidecar:1.1.0")
 
     def test_what_has_no_annotation_is_left_alone(self):
         before = pod_of(workshop.rendered("tests/theirs/app")[0], "my-workers")
@@ -142,6 +154,6 @@ class Schemas(Case):
 class Configuration(Case):
     def test_the_configmaps_are_right_in_the_eyes_of_the_sidecar(self):
         sidecar = workshop.program("sidecar")
-        for each in ("native",):
+        for each in ("native", "unix_socket", "status_process"):
             with self.subTest(each):
                 self.succeeds(sidecar, "--config", DEPLOY / f"component/{each}/sidecar.yaml", "--check")

@@ -44,7 +44,7 @@ def render(directory):
 
 
 def accumulate(directory, documents):
-    """Resources, then components, which work on what has come so far, then what this directory itself says."""
+    """Resources and what is generated, then components, which work on what has come so far, then this directory's patches."""
     file = directory / "kustomization.yaml"
     kustomization = yaml.safe_load(file.read_text())
     if unknown := set(kustomization) - KNOWN:
@@ -52,11 +52,11 @@ def accumulate(directory, documents):
     for resource in kustomization.get("resources", []):
         path = directory / resource
         documents += render(path) if path.is_dir() else [d for d in yaml.safe_load_all(path.read_text()) if d]
-    for component in kustomization.get("components", []):
-        accumulate(directory / component, documents)
     for kind, generators in (("ConfigMap", "configMapGenerator"), ("Secret", "secretGenerator")):
         for generator in kustomization.get(generators, []):
             generate(directory, kind, generator | kustomization.get("generatorOptions", {}), documents)
+    for component in kustomization.get("components", []):
+        accumulate(directory / component, documents)
     for patch in kustomization.get("patches", []):
         apply_patch(directory, patch, documents)
     for image in kustomization.get("images", []):
@@ -108,7 +108,8 @@ def rename_image(image, documents):
 def apply_patch(directory, patch, documents):
     text = patch.get("patch") or (directory / patch["path"]).read_text()
     content = yaml.safe_load(text)
-    for document in [d for d in documents if selected(patch["target"], d)]:
+    target = patch.get("target") or {"kind": content["kind"], "name": content["metadata"]["name"]}
+    for document in [d for d in documents if selected(target, d)]:
         if isinstance(content, list):
             for operation in content:
                 apply(operation, document)

@@ -10,8 +10,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace sidecar {
 
@@ -139,6 +142,32 @@ private:
     std::array<counter, enum_size<failure_reason> * codes.size()> all_;
 };
 
+// The last exchanges that the sidecar itself ended with an error, for the admin page. A worker writes, the control
+// thread reads now and then: the lock is nearly always free.
+class last_failures {
+public:
+    static constexpr std::size_t kept = 20;
+
+    struct entry {
+        std::chrono::system_clock::time_point at;
+        std::string method;
+        std::string target; // as loggable_target() gives it
+        failure_reason why = failure_reason::none;
+        int code = 0; // 0: closed without a response, or within one
+        std::chrono::nanoseconds took{0};
+    };
+
+    // Text is cut, so that what is kept is bounded.
+    void note(std::chrono::system_clock::time_point, std::string_view method, std::string_view target, failure_reason,
+              int code, std::chrono::nanoseconds took);
+    std::vector<entry> all() const; // the newest last
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<entry> entries_; // a ring once it is full
+    std::size_t next_ = 0;
+};
+
 // Of one worker.
 struct worker_metrics {
     static constexpr std::size_t rules_max = 32;
@@ -164,6 +193,7 @@ struct worker_metrics {
 
     counter upstream_connects, upstream_connect_failures, upstream_reuses, upstream_open, upstream_idle;
     counter upstream_pending;    // gauge: requests that wait in line for a connection
+    counter upstream_awaited;    // gauge: requests sent of which no byte of the response has come
     counter upstream_retries;    // a reused connection was dead: sent once more
     counter upstream_failures;   // closed, reset or sent rubbish
     histogram upstream_wait;     // in line for a connection; of each request that had to wait
@@ -172,7 +202,11 @@ struct worker_metrics {
     histogram overhead; // our own: from the request's head to that sent on, and from the response's head to the client
 
     counters_by<limit> limits_hit;
-    counter turned_at; // when the loop last turned, in the steady clock's milliseconds; 0: not told
+    last_failures failed_last;
+
+    // No metrics, but what the admin page and /livez are judged by.
+    counter connect_errno; // of the last attempt to connect; 0: it succeeded
+    counter turned_at;     // when the loop last turned, in the steady clock's milliseconds; 0: not told
 };
 
 // Why a status poll failed; a word for metrics and the admin page.

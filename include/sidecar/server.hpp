@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace sidecar {
 
@@ -26,6 +27,8 @@ public:
     // Before run(), by main; tests in one process leave them to their own process. SIGTERM, SIGINT: drain, the second
     // stops at once; SIGHUP: reload; SIGPIPE: ignored.
     void handle_signals();
+    // The socket of a service manager that is to be told (sd_notify(3)): when it serves, reloads, begins to end.
+    void notify_service(std::string socket);
     // A change of this file: reload.
     void watch(const std::filesystem::path& config_file);
 

@@ -1,5 +1,6 @@
-// How the sidecar ends (SPEC 8), as a sequence in time: it is told; goes on accepting for a while, since the cluster
-// goes on sending; then lets what is under way come to its end; and at last stops what has not. Control thread.
+// How the sidecar ends (docs/behaviour.md 8), as a sequence in time: it is told; goes on accepting for a while, since
+// the cluster goes on sending; then lets what is under way come to its end; and at last stops what has not. Control
+// thread.
 #pragma once
 
 #include "sidecar/config.hpp"

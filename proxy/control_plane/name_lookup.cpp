@@ -70,15 +70,6 @@ std::string to_string(const socket_address& address) {
     return std::string(text) + ":" + std::to_string(ntohs(as_v4(address).sin_port));
 }
 
-bool operator==(const socket_address& a, const socket_address& b) {
-    if (a.storage.ss_family != b.storage.ss_family) return false;
-    if (a.storage.ss_family == AF_UNIX) return std::strcmp(as_unix(a).sun_path, as_unix(b).sun_path) == 0;
-    if (a.storage.ss_family == AF_INET6)
-        return as_v6(a).sin6_port == as_v6(b).sin6_port &&
-               std::memcmp(&as_v6(a).sin6_addr, &as_v6(b).sin6_addr, sizeof(in6_addr)) == 0;
-    return as_v4(a).sin_port == as_v4(b).sin_port && as_v4(a).sin_addr.s_addr == as_v4(b).sin_addr.s_addr;
-}
-
 bool is_loopback(const socket_address& address) {
     if (address.storage.ss_family == AF_UNIX) return true;
     if (address.storage.ss_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&as_v6(address).sin6_addr);

@@ -6,12 +6,12 @@ namespace sidecar {
 namespace {
 
 using std::chrono::duration_cast;
-using std::chrono::nanoseconds;
 
 // Then a longer hold is tried again.
 constexpr unsigned holds_until_longer = 100;
 
-nanoseconds with_jitter(milliseconds span, double jitter, double chance) {
+std::chrono::nanoseconds with_jitter(milliseconds span, double jitter, double chance) {
+    using std::chrono::nanoseconds;
     return nanoseconds(static_cast<std::int64_t>(static_cast<double>(nanoseconds(span).count()) *
                                                  (1.0 + jitter * (2.0 * chance - 1.0))));
 }

@@ -7,6 +7,7 @@
 #include "proxy/control_plane/drain.hpp"
 #include "proxy/control_plane/file_watch.hpp"
 #include "proxy/control_plane/listeners.hpp"
+#include "proxy/control_plane/service_notify.hpp"
 #include "proxy/control_plane/settings.hpp"
 #include "proxy/control_plane/standing.hpp"
 #include "proxy/control_plane/status_poll.hpp"
@@ -72,6 +73,7 @@ public:
                    {"workers", std::int64_t{workers_}},
                    {"upstream", values_.upstream.address.host + ":" + std::to_string(values_.upstream.address.port)}});
         check_descriptors();
+        tell(notify_.ready(serving_text()));
         io_.run();
         crew_->join();
         log_.line(log_level::info, "stopped");
@@ -92,6 +94,8 @@ public:
         watch_.emplace(
             io_, file, [this] { reload(); }, file_watch::periods{});
     }
+
+    void notify_service(std::string socket) { notify_ = service_notify(std::move(socket)); }
 
     void drain() {
         asio::post(io_, [this] { drain_.begin(values_.drain); });
@@ -124,6 +128,7 @@ private:
 
     void reload() {
         if (!source_ || drain_.begun()) return;
+        tell(notify_.reloading(since_boot()));
         auto loaded = source_();
         if (!loaded) {
             metrics_.reloads_failed.add();
@@ -131,6 +136,7 @@ private:
             reload_failure_ = loaded.error().message;
             log_.line(log_level::error, "reload failed: the configuration before it stays in force",
                       {{"reason", reload_failure_}});
+            tell(notify_.ready("the configuration before it stays in force: " + reload_failure_));
             return;
         }
         values_ = with_what_needs_a_restart(std::move(*loaded));
@@ -148,6 +154,7 @@ private:
         note_reload_time();
         reload_failure_.clear();
         log_.line(log_level::info, "reloaded");
+        tell(notify_.ready(serving_text()));
     }
 
     // The new configuration, but for what stays as the process was started with.
@@ -203,6 +210,7 @@ private:
     void announce_drain() {
         log_.line(log_level::info, "draining", {{"connections", connections_open()}});
         crew_->announce_drain();
+        tell(notify_.stopping("draining"));
     }
 
     void give_up_draining() {
@@ -221,6 +229,15 @@ private:
         thrown_ = thrown;
         drain_.end();
         io_.stop();
+    }
+
+    std::string serving_text() const {
+        return "serving on port " + std::to_string(port()) + ", admin on port " + std::to_string(admin_port());
+    }
+
+    // Who started this waits for it in vain, and will say so itself.
+    void tell(std::error_code failed) {
+        if (failed) log_.line(log_level::warn, "service manager not told", {{"reason", failed.message()}});
     }
 
     std::int64_t connections_open() const { return static_cast<std::int64_t>(crew_->connections_open()); }
@@ -268,6 +285,7 @@ private:
     listeners listeners_;
     drain_sequence drain_{
         io_, {[this] { announce_drain(); }, [this] { crew_->end_accepting(); }, [this] { give_up_draining(); }}};
+    service_notify notify_;
     std::optional<asio::signal_set> signals_;
     std::optional<file_watch> watch_;
     std::optional<admin> admin_;
@@ -288,6 +306,7 @@ server::~server() = default;
 std::uint16_t server::port() const noexcept { return running_->port(); }
 std::uint16_t server::admin_port() const noexcept { return running_->admin_port(); }
 void server::handle_signals() { running_->handle_signals(); }
+void server::notify_service(std::string socket) { running_->notify_service(std::move(socket)); }
 void server::watch(const std::filesystem::path& config_file) { running_->watch(config_file); }
 void server::run() { running_->run(); }
 void server::drain() { running_->drain(); }

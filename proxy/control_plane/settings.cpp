@@ -34,8 +34,8 @@ bool lead_to_the_same(const std::vector<socket_address>& a, const std::vector<so
     return std::any_of(a.begin(), a.end(), meets);
 }
 
-// SPEC 7: what the poll reads at the clients' backend is not for clients. In doubt (a name that does not resolve
-// yet), the same port is enough.
+// docs/behaviour.md 7: what the poll reads at the clients' backend is not for clients. In doubt (a name that does not
+// resolve yet), the same port is enough.
 bool on_the_clients_backend(const http_url& url, const config& values, const circumstances& now) {
     const auto& upstream = values.upstream.address;
     if (!upstream.path.empty()) // behind the socket is a process of this machine

@@ -1,5 +1,6 @@
-// Keeps the readiness fresh: asks the backend's status endpoint again and again (SPEC 7) and publishes what it says.
-// Control thread; the documents are parsed on a thread of their own. A failed poll changes nothing but its own report.
+// Keeps the readiness fresh: asks the backend's status endpoint again and again (docs/behaviour.md 7) and publishes
+// what it says. Control thread; the documents are parsed on a thread of their own. A failed poll changes nothing but
+// its own report.
 #pragma once
 
 #include "proxy/shared.hpp"

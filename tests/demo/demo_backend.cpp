@@ -2,7 +2,6 @@
 // listens. One thread for each connection, which a demo can afford.
 #include "demo_dds.hpp"
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -18,6 +17,9 @@
 #include <poll.h>
 
 #include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <thread>
 
 namespace {
@@ -114,24 +116,39 @@ void serve(demo::dds& dds, tcp::socket socket) try {
     fmt::print(stderr, "demo_backend: {}\n", error.what());
 }
 
+struct arguments {
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 0; // any
+    double ready_after = 5; // seconds until what was created is ready
+};
+
+arguments read_arguments(int argc, char** argv) {
+    arguments given;
+    for (int i = 1; i < argc; i += 2) {
+        const std::string_view name = argv[i];
+        const std::string value = i + 1 < argc ? argv[i + 1] : "";
+        if (name == "--address" && !value.empty())
+            given.address = value;
+        else if (name == "--port" && !value.empty())
+            given.port = static_cast<std::uint16_t>(std::stoi(value));
+        else if (name == "--ready-after" && !value.empty())
+            given.ready_after = std::stod(value);
+        else
+            throw std::runtime_error("usage: demo_backend [--address A] [--port N] [--ready-after SECONDS]");
+    }
+    return given;
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
-    CLI::App app("a small DDS in memory, for the demo");
-    std::string address = "127.0.0.1";
-    std::uint16_t port = 0;
-    double ready_after = 5;
-    app.add_option("--address", address, "where to listen")->capture_default_str();
-    app.add_option("--port", port, "0: any")->capture_default_str();
-    app.add_option("--ready-after", ready_after, "seconds until what was created is ready")->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
-
+    const auto given = read_arguments(argc, argv);
     asio::io_context context;
-    tcp::acceptor acceptor(context, {asio::ip::make_address(address), port});
+    tcp::acceptor acceptor(context, {asio::ip::make_address(given.address), given.port});
     fmt::print("{{\"port\":{}}}\n", acceptor.local_endpoint().port());
     std::fflush(stdout);
 
-    demo::dds dds(std::chrono::milliseconds(static_cast<std::int64_t>(ready_after * 1000)));
+    demo::dds dds(std::chrono::milliseconds(static_cast<std::int64_t>(given.ready_after * 1000)));
     asio::thread_pool threads(connections_max); // more connections than these wait for their turn
     for (;;) {
         beast::error_code ec;

@@ -16,7 +16,8 @@ namespace demo {
 
 using clock = std::chrono::steady_clock;
 
-// For README's curl lines: one project of each kind, each with a file; SPEC 7's example names the ones never ready.
+// For README's curl lines: one project of each kind, each with a file; docs/behaviour.md 7's example names the ones
+// never ready.
 inline constexpr std::string_view ready_project = "2f4d1c53-6f0e-4b6a-9a3f-5c1b7e80d2a1";
 inline constexpr std::string_view ready_file = "b8a6c1de-3c57-4f0b-8c11-0e9f4d7a6b52";
 inline constexpr std::string_view never_ready_project = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";

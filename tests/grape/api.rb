@@ -30,7 +30,9 @@ class Client
   def settle_upload(id, done: true, **error) = post('/test/uploads', json: { id: id, is_consistent: done, **error })
   def hand_out_urls(before_consistency:) = post('/test/urls', json: { before_consistency: before_consistency })
 
-  def status(fields: [], secret: SECRET)
-    get('/internal/consistency', fields: ["X-Sidecar-Secret: #{secret}", *fields], token: nil)
+  def sql(statement) = post('/test/sql', json: { statement: statement }).tap { |answer| abort answer.raw unless answer.status == 201 }
+
+  def status(fields: [], secret: SECRET, **options)
+    get(STATUS_PATH, fields: ["X-Sidecar-Secret: #{secret}", *fields], token: nil, **options)
   end
 end

@@ -29,6 +29,20 @@ module DDS
           object
         end
 
+        # A file has a completed upload, always.
+        def incomplete!(upload)
+          return if upload.completed_at && !upload.error_at
+          why = upload.error_at ? 'cannot have an error' : 'must be completed successfully'
+          error!({ error: '400', code: 'not_provided', reason: 'validation failed', suggestion: 'Fix the following invalid fields and resubmit',
+                   errors: [{ field: 'upload', message: why }] }, 400)
+        end
+
+        def url_of(upload)
+          raise ConsistencyException unless upload.is_consistent? || TestControl.urls_before_consistency
+          raise IntegrityException, upload.error_message if upload.has_integrity_exception?
+          upload.signed_url('GET')
+        end
+
         def validation_error!(object)
           errors = object.errors.map { |error| { field: error.attribute, message: error.message } }
           error!({ error: '400', code: 'not_provided', reason: 'validation failed',
@@ -124,10 +138,11 @@ module DDS
       params { use :pagination }
       get '/projects/:id/files' do
         authenticate!
-        files = hide_logically_deleted(Project.find(params[:id])).data_files.where(is_deleted: false)
+        project = hide_logically_deleted(Project.find(params[:id]))
         authorize!
-        raise ConsistencyException unless files.all? { |file| file.upload.is_consistent? }
-        paginate(files)
+        page = paginate(project.data_files.unscope(:order).order(updated_at: :desc).where(is_deleted: false))
+        page[:results].each { |file| file.upload.check_downloadable! } # each is shown with its url
+        page
       end
 
       params do
@@ -145,7 +160,7 @@ module DDS
         provider = given[:storage_provider] ? StorageProvider.find(given[:storage_provider][:id]) : StorageProvider.default
         raise ConsistencyException if project.project_storage_providers.where(storage_provider: provider).none?(&:is_initialized?)
         authorize!
-        upload = project.uploads.build(given.slice(:name, :content_type, :size, :chunked))
+        upload = (given[:chunked] ? ChunkedUpload : NonChunkedUpload).new(given.slice(:name, :content_type, :size).merge(project: project))
         upload.update(storage_provider: provider, creator_id: @user[:id], etag: SecureRandom.hex) || validation_error!(upload)
         if upload.chunked
           header 'X-MIN-CHUNK-UPLOAD-SIZE', '1'
@@ -198,6 +213,7 @@ module DDS
         project = hide_logically_deleted(Project.find(params[:parent][:id]))
         upload = project.uploads.find(params[:upload][:id])
         authorize!
+        incomplete!(upload)
         file = project.data_files.create!(name: upload.name, label: params[:label])
         file.upload = upload
         file
@@ -216,7 +232,7 @@ module DDS
         authenticate!
         file = hide_logically_deleted(DataFile.find(params[:id]))
         authorize!
-        file.upload = Upload.find(params[:upload][:id]) if params[:upload]
+        file.upload = Upload.find(params[:upload][:id]).tap { |upload| incomplete!(upload) } if params[:upload]
         file.update!(label: params[:label]) if params[:label]
         file
       end
@@ -231,9 +247,20 @@ module DDS
         authenticate!
         file = hide_logically_deleted(DataFile.find(params[:id]))
         authorize!
-        raise ConsistencyException unless file.upload.is_consistent? || TestControl.urls_before_consistency
-        raise IntegrityException, file.upload.error_message if file.upload.has_integrity_exception?
-        file.upload.signed_url('GET')
+        url_of(file.upload)
+      end
+
+      get '/file_versions/:id/url' do
+        authenticate!
+        version = hide_logically_deleted(FileVersion.find(params[:id]))
+        authorize!
+        url_of(version.upload)
+      end
+
+      # Asks the database, the store, the queue and the graph. Without a token.
+      get '/app/status' do
+        status = { status: StorageProvider.default ? 'ok' : 'error', environment: Rails.env }
+        status[:status] == 'ok' ? status : error!(status, 503)
       end
     end
   end

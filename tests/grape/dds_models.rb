@@ -1,40 +1,68 @@
-# The legacy API's models, as far as consistency goes, under their real names: ActiveRecord on SQLite instead of
-# PostgreSQL, so that the status endpoint of deploy/ runs here with the very calls it makes there.
+# The legacy API's models, as far as consistency goes, under their real names and with what of the real schema can bite:
+# default scopes that order by created_at, single-table inheritance, nullable booleans, ids that are uuid. On PostgreSQL,
+# as the API, or on SQLite.
 require 'active_record'
 require 'digest'
 require 'json'
 require 'openssl'
 require 'securerandom'
 
+POSTGRESQL = ActiveRecord::Base.connection.adapter_name == 'PostgreSQL'
+UUID = POSTGRESQL ? :uuid : :string
+
 ActiveRecord::Schema.verbose = false
 ActiveRecord::Schema.define do
-  create_table(:storage_providers, id: :string) { |t| t.string :name; t.boolean :is_default; t.timestamps }
-  create_table :projects, id: :string do |t|
-    t.string :name, :slug, :description, :creator_id, :etag
+  ids = { id: UUID, if_not_exists: true }
+  ids[:default] = -> { 'gen_random_uuid()' } if POSTGRESQL
+  create_table(:storage_providers, **ids) do |t|
+    t.string :name, :display_name, :description, :type, :chunk_hash_algorithm, :service_pass
+    t.boolean :is_default
+    t.boolean :is_deprecated, default: false, null: false
+    t.timestamps
+  end
+  create_table(:projects, **ids) do |t|
+    t.string :name, :slug, :description, :etag
+    t.column :creator_id, UUID
+    t.boolean :is_consistent # of another time: nothing writes it any more
     t.boolean :is_deleted, default: false
     t.timestamps
   end
-  create_table :project_storage_providers, id: :string do |t|
-    t.string :project_id, :storage_provider_id
+  create_table(:project_storage_providers, **ids) do |t|
+    t.column :project_id, UUID
+    t.column :storage_provider_id, UUID
     t.boolean :is_initialized
     t.timestamps
   end
-  create_table :uploads, id: :string do |t|
-    t.string :project_id, :storage_provider_id, :creator_id, :name, :content_type, :etag, :error_message, :hashes_json
+  create_table(:uploads, **ids) do |t|
+    t.column :project_id, UUID
+    t.column :storage_provider_id, UUID
+    t.column :creator_id, UUID
+    t.string :type, :name, :content_type, :etag, :error_message, :hashes_json, :storage_container, :multipart_upload_id
     t.bigint :size
-    t.boolean :is_consistent, :chunked
-    t.datetime :completed_at, :error_at
+    t.boolean :is_consistent
+    t.datetime :completed_at, :error_at, :purged_on
     t.timestamps
   end
-  create_table :containers, id: :string do |t|
-    t.string :type, :name, :project_id, :label
-    t.boolean :is_deleted, default: false
+  create_table(:containers, **ids) do |t|
+    t.string :type, :name, :label, :etag
+    t.column :project_id, UUID
+    t.column :parent_id, UUID
+    t.column :deleted_from_parent_id, UUID
+    t.boolean :is_deleted, :is_purged, default: false
     t.timestamps
+    t.index %i[id type]
+    t.index :parent_id
+    t.index %i[project_id parent_id is_deleted]
+    t.index :project_id
   end
-  create_table :file_versions, id: :string do |t|
-    t.string :data_file_id, :upload_id, :label
+  create_table(:file_versions, **ids) do |t|
+    t.column :data_file_id, UUID
+    t.column :upload_id, UUID
+    t.string :label
     t.integer :version_number
+    t.boolean :is_deleted, :is_purged, default: false
     t.timestamps
+    t.index :data_file_id
   end
 end
 
@@ -42,14 +70,14 @@ class ConsistencyException < StandardError; end
 class IntegrityException < StandardError; end
 class NotAuthorizedError < StandardError; end
 
-# PostgreSQL's uuid: the same in either case.
+# PostgreSQL's uuid on SQLite: the same in either case.
 class Uuid < ActiveRecord::Type::String
   def serialize(value) = super&.downcase
 end
 
 class ApplicationRecord < ActiveRecord::Base
   self.abstract_class = true
-  attribute :id, Uuid.new
+  attribute :id, Uuid.new unless POSTGRESQL
   before_create { self.id ||= SecureRandom.uuid }
 
   def audit
@@ -58,26 +86,44 @@ class ApplicationRecord < ActiveRecord::Base
   end
 end
 
-# Stands for the job queue: work is done after READY_AFTER seconds; without it, only when a test says so.
+# Stands for the job queue: work is done after READY_AFTER seconds, by whichever process there is then; without it, only
+# when a test says so.
 module Jobs
-  def self.later(&work)
+  module_function
+
+  def later(&work)
     return unless (delay = ENV['READY_AFTER'])
     Thread.new do
       sleep Float(delay)
       ActiveRecord::Base.connection_pool.with_connection(&work)
     end
   end
+
+  # A queue keeps what a process that ended had not done.
+  def resume
+    ProjectStorageProvider.where(is_initialized: nil).each(&:initialize_storage)
+    Upload.where(is_consistent: nil).where.not(completed_at: nil).each(&:check)
+  end
 end
 
 class StorageProvider < ApplicationRecord
+  default_scope { order('created_at DESC') }
+  has_many :project_storage_providers
+  after_create { Project.all.each { |project| project_storage_providers.create!(project: project) } }
+
   def self.default = find_by(is_default: true)
 end
+
+class SwiftStorageProvider < StorageProvider; end
+class S3StorageProvider < StorageProvider; end
 
 class Project < ApplicationRecord
   default_scope { order('created_at DESC') }
   has_many :project_storage_providers
   has_many :uploads
+  has_many :folders
   has_many :data_files
+  has_many :containers
   validates :name, :description, presence: true, unless: :is_deleted
   after_create { StorageProvider.all.each { |provider| project_storage_providers.create!(storage_provider: provider) } }
 
@@ -91,7 +137,9 @@ end
 class ProjectStorageProvider < ApplicationRecord
   belongs_to :project
   belongs_to :storage_provider
-  after_create_commit { Jobs.later { update!(is_initialized: true) } }
+  after_create_commit :initialize_storage
+
+  def initialize_storage = Jobs.later { update!(is_initialized: true) }
 end
 
 class Upload < ApplicationRecord
@@ -99,9 +147,16 @@ class Upload < ApplicationRecord
   belongs_to :project
   belongs_to :storage_provider
   validates :name, :size, presence: true
+  before_create { self.storage_container = project_id }
 
+  def chunked = is_a?(ChunkedUpload)
   def check_readiness! = project_ready? || raise(ConsistencyException)
   def has_integrity_exception? = !error_at.nil?
+
+  def check_downloadable!
+    raise IntegrityException, error_message if has_integrity_exception?
+    raise ConsistencyException unless is_consistent?
+  end
 
   def project_ready?
     project.project_storage_providers.where(storage_provider: storage_provider).any?(&:is_initialized?)
@@ -110,8 +165,10 @@ class Upload < ApplicationRecord
   def complete(hash)
     self.completed_at = Time.now
     self.hashes_json = [hash].to_json
-    save && Jobs.later { update!(is_consistent: true) }
+    save && check
   end
+
+  def check = Jobs.later { update!(is_consistent: true) }
 
   def signed_url(verb = 'PUT')
     { http_verb: verb, host: 'https://store.example', url: "/#{project_id}/#{id}?temp_url_sig=#{Digest::SHA1.hexdigest(id)}&expires=1",
@@ -129,10 +186,20 @@ class Upload < ApplicationRecord
   end
 end
 
-class Container < ApplicationRecord; end
+class ChunkedUpload < Upload; end
+class NonChunkedUpload < Upload; end
+
+class Container < ApplicationRecord
+  default_scope { order('created_at DESC') }
+  belongs_to :project
+  belongs_to :parent, class_name: 'Folder', optional: true
+end
+
+class Folder < Container
+  has_many :children, class_name: 'Container', foreign_key: 'parent_id'
+end
 
 class DataFile < Container
-  belongs_to :project
   has_many :file_versions, -> { order('version_number ASC') }
 
   def current_file_version = file_versions.to_a.last
@@ -182,10 +249,14 @@ module User
   def encode(bytes) = [bytes].pack('m0').tr('+/', '-_').delete('=')
 end
 
-StorageProvider.create!(name: 'swift', is_default: true)
-StorageProvider.create!(name: 's3', is_default: false)
+unless StorageProvider.any?
+  SwiftStorageProvider.create!(name: 'swift', display_name: 'OIT', is_default: true)
+  S3StorageProvider.create!(name: 's3', display_name: 'S3', is_default: false)
+end
 
-# There is one connection only: SQLite's own waiting for a lock would stop all of Ruby's threads. So the models learn their
-# columns now, not while one request has the connection and another the lock on the columns; then the connection is free.
+Jobs.resume
+
+# With SQLite there is one connection only: its own waiting for a lock would stop all of Ruby's threads. So the models learn
+# their columns now, not while one request has the connection and another the lock on the columns; then it is free.
 [StorageProvider, Project, ProjectStorageProvider, Upload, DataFile, FileVersion].each(&:new)
 ActiveRecord::Base.connection_pool.release_connection

@@ -22,7 +22,7 @@ class Router
   # not taken (Grape finds the route of an encoded `v1`, and then no such version).
   def ask(method, target)
     socket = TCPSocket.new('127.0.0.1', @port)
-    socket.write("#{method} #{target} HTTP/1.1\r\nHost: dds.example\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    socket.write("#{method} #{target} HTTP/1.1\r\nHost: dds.example\r\nX-Forwarded-Proto: https\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
     raise "#{method} #{target}: no answer" unless socket.wait_readable(10)
     status, *lines = socket.read.split("\r\n\r\n", 2)[0].split("\r\n")
     return if lines.empty?

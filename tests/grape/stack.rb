@@ -9,7 +9,9 @@ require 'zlib'
 require 'stringio'
 
 SECRET = 'status-secret'.freeze
-PACKAGES = 'ruby-railties ruby-activerecord ruby-sqlite3 ruby-grape ruby-rack-cors puma curl'.freeze # in Debian's names
+PACKAGES = 'ruby-railties ruby-activerecord ruby-sqlite3 ruby-pg ruby-grape ruby-rack-cors ruby-rack-timeout puma curl postgresql'.freeze # Debian's names
+DEPLOY = File.expand_path('../../deploy', __dir__)
+STATUS_PATH = '/internal/consistency'.freeze
 CURL = %w[curl -sS -i --raw --path-as-is --max-time 30].freeze
 
 # A sentence for each check; the count and the exit code at the end.
@@ -71,6 +73,12 @@ class Answer
     self['Content-Encoding'] == 'gzip' && !text.empty? ? Zlib::GzipReader.new(StringIO.new(text)).read : text
   end
 
+  def whole?
+    return false unless raw.include?("\r\n\r\n")
+    return raw_body.end_with?("0\r\n\r\n") if self['Transfer-Encoding']
+    status == 304 || raw_body.bytesize >= self['Content-Length'].to_i
+  end
+
   def json = JSON.parse(body)
   def code = (json['code'] if body.start_with?('{'))
   def to_s = raw[0, 1500]
@@ -88,7 +96,7 @@ class Answer
   end
 end
 
-# One origin, asked by curl.
+# One origin, asked by curl, as the platform's router asks that ends TLS.
 class Client
   attr_accessor :token
   attr_reader :port
@@ -97,8 +105,12 @@ class Client
     @port = port
   end
 
+  # Rails sends a plain request to https.
+  FORWARDED = 'X-Forwarded-Proto: https'.freeze
+
   # `fields`: as lines. `json`: a body. Without a token, no Authorization.
-  def ask(method, target, fields: [], json: nil, body: nil, token: @token, options: [])
+  def ask(method, target, fields: [], json: nil, body: nil, token: @token, options: [], forwarded: true)
+    fields = [FORWARDED, *fields] if forwarded
     fields = ["Authorization: #{token}", *fields] if token
     fields = ['Content-Type: application/json', *fields] if json
     body = json.to_json if json
@@ -146,6 +158,8 @@ class Program
     Process.kill('KILL', @pid) && Process.wait(@pid) unless ended
     @pid = nil
     ended && ended[1]
+  rescue Errno::ESRCH, Errno::ECHILD # it has ended, and somebody has seen it
+    @pid = nil
   end
 end
 
@@ -175,6 +189,7 @@ class Relay
   end
 
   def polls = @mutex.synchronize { @polls }
+  def connections = @mutex.synchronize { @connections.count { |connection| connection.poll == false } }
 
   private
 
@@ -193,7 +208,7 @@ class Relay
   end
 
   def note_request(connection, bytes)
-    connection.poll = bytes.start_with?('GET /internal/consistency') if connection.poll.nil?
+    connection.poll = bytes.start_with?("GET #{STATUS_PATH}") if connection.poll.nil?
     @polls += 1 if connection.poll
     connection.requests << bytes
   end
@@ -213,9 +228,9 @@ class Relay
   end
 end
 
-# All of it together, for the time of a block.
+# All of it together, for the time of a block. `database`: :sqlite, or a Postgres (postgres.rb).
 class Stack
-  attr_reader :directory, :puma_port, :relay, :sidecar
+  attr_reader :directory, :puma_port, :puma, :relay, :sidecar, :status
 
   def self.run(**options)
     stack = new(**options)
@@ -224,17 +239,61 @@ class Stack
     stack&.stop
   end
 
-  def initialize(sidecar: nil, environment: {}, configuration: {})
+  # `relay: false`: nothing is between sidecar and Puma, so that who connects to a Puma that is gone is told so.
+  def initialize(sidecar: nil, environment: {}, configuration: {}, database: :sqlite, workers: 0, relay: true)
     @directory = Dir.mktmpdir('sidecar-grape')
     @programs = []
-    start_puma(environment)
-    @relay = Relay.new(puma_port)
+    @database, @environment, @workers = database, environment, workers
+    start_puma
+    @relay = Relay.new(puma_port) if relay
     start_sidecar(sidecar, configuration) if sidecar
+  rescue Exception # also an abort: what has been started is ended
+    stop
+    raise
   end
 
   def backend = Client.new(puma_port) # past relay and sidecar
   def direct = Client.new(relay.port) # past the sidecar
   def proxied = Client.new(@sidecar_port)
+
+  # As if the node had lost it.
+  def kill_puma
+    @programs.delete(@puma)
+    @puma.stop('KILL')
+  end
+
+  # On the port that it has, once it has one; as DDS runs it: with as many workers and threads.
+  def start_puma
+    options = ['-b', "tcp://127.0.0.1:#{puma_port || 0}", '-t', '5:5']
+    options += ['-w', @workers.to_s, '--preload'] if @workers.positive?
+    environment = { 'DATABASE_URL' => database_url, 'SIDECAR_SECRET' => SECRET, 'SIDECAR_LOOK_EVERY' => '0.05',
+                    'RACK_ENV' => 'production', 'RAILS_ENV' => 'production' }.merge(@environment)
+    @puma = start('puma', environment, 'puma', *options, File.join(__dir__, 'config.ru'))
+    @puma_port = @puma.says(%r{Listening on http://127\.0\.0\.1:(\d+)}).to_i
+    @workers.times { |index| @puma.says(/(Worker #{index}) .*booted/) }
+  end
+
+  # The other status endpoint: the process beside the API, as deploy/ runs it.
+  def start_status_process(**environment)
+    environment = { 'SIDECAR_SECRET' => SECRET, 'SIDECAR_LOOK_EVERY' => '0.05', 'BIND' => 'tcp://127.0.0.1:0' }.merge(environment.transform_keys(&:to_s))
+    @status = start('status', environment, 'puma', '-C', "#{DEPLOY}/status_process/puma.rb", "#{DEPLOY}/status_process/config.ru")
+    Client.new(@status.says(%r{Listening on http://127\.0\.0\.1:(\d+)}).to_i)
+  end
+
+  # JSON is YAML. Everything but addresses and the secret is as shipped, unless a test says otherwise.
+  def start_sidecar(binary, configuration)
+    File.write(secret = File.join(directory, 'secret'), "#{SECRET}\n")
+    upstream = "127.0.0.1:#{relay ? relay.port : puma_port}"
+    settings = { 'listen' => { 'address' => '127.0.0.1:0' }, 'admin' => { 'address' => 'off' }, 'drain' => { 'accept_for' => '0s' },
+                 'upstream' => { 'address' => upstream },
+                 'status' => { 'url' => "http://#{upstream}#{STATUS_PATH}",
+                               'headers' => [{ 'name' => 'X-Sidecar-Secret', 'file' => secret },
+                                             { 'name' => 'X-Forwarded-Proto', 'value' => 'https' }] } }
+    settings.merge!(configuration) { |_, ours, theirs| ours.merge(theirs) }
+    File.write(file = File.join(directory, 'sidecar.yaml'), settings.to_json)
+    @sidecar = start('sidecar', {}, binary, '--config', file)
+    @sidecar_port = @sidecar.says(/"msg":"serving".*"port":(\d+)/).to_i
+  end
 
   def stop
     @programs.reverse_each(&:stop)
@@ -243,27 +302,9 @@ class Stack
 
   private
 
+  def database_url = @database == :sqlite ? "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30" : @database.url
+
   def start(name, environment, *command)
     Program.new(name, environment, *command, directory: directory).tap { |program| @programs << program }
-  end
-
-  def start_puma(environment)
-    environment = { 'DATABASE_URL' => "sqlite3:#{directory}/dds.sqlite?pool=1&checkout_timeout=30", 'SIDECAR_SECRET' => SECRET,
-                    'SIDECAR_LOOK_EVERY' => '0.05', 'RACK_ENV' => 'production', 'RAILS_ENV' => 'production' }.merge(environment)
-    puma = start('puma', environment, 'puma', '-b', 'tcp://127.0.0.1:0', '-t', '5:5', File.join(__dir__, 'config.ru'))
-    @puma_port = puma.says(%r{Listening on http://127\.0\.0\.1:(\d+)}).to_i
-  end
-
-  # JSON is YAML. Everything but addresses and the secret is as shipped, unless a test says otherwise.
-  def start_sidecar(binary, configuration)
-    File.write(secret = File.join(directory, 'secret'), "#{SECRET}\n")
-    settings = { 'listen' => { 'address' => '127.0.0.1:0' }, 'admin' => { 'address' => 'off' }, 'drain' => { 'accept_for' => '0s' },
-                 'upstream' => { 'address' => "127.0.0.1:#{relay.port}" },
-                 'status' => { 'url' => "http://127.0.0.1:#{relay.port}/internal/consistency",
-                               'headers' => [{ 'name' => 'X-Sidecar-Secret', 'file' => secret }] } }
-    settings.merge!(configuration) { |_, ours, theirs| ours.merge(theirs) }
-    File.write(file = File.join(directory, 'sidecar.yaml'), settings.to_json)
-    @sidecar = start('sidecar', {}, binary, '--config', file)
-    @sidecar_port = @sidecar.says(/"msg":"serving".*"port":(\d+)/).to_i
   end
 end

@@ -30,6 +30,16 @@ class TestControl < Grape::API
     {}
   end
 
+  # What a database may hold that no request makes: one statement.
+  params { requires :statement, type: String }
+  post '/sql' do
+    ActiveRecord::Base.connection.execute(params[:statement])
+    {}
+  end
+
+  params { requires :seconds, type: Float }
+  get('/slow') { sleep params[:seconds] }
+
   params { requires :before_consistency, type: Boolean }
   post('/urls') { TestControl.urls_before_consistency = params[:before_consistency] }
 end

@@ -1,4 +1,4 @@
-// The backend's status endpoint (SPEC 7), whose document the test sets.
+// The backend's status endpoint (docs/behaviour.md 7), whose document the test sets.
 #pragma once
 
 #include "tests/harness/answering_backend.hpp"

@@ -1,4 +1,5 @@
-// Augmented answers (SPEC 4), to the byte, through a running sidecar: the member is in, and every header is true.
+// Augmented answers (docs/behaviour.md 4), to the byte, through a running sidecar: the member is in, and every header
+// is true.
 #include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"

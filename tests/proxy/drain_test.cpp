@@ -1,4 +1,4 @@
-// A drain loses no request and cuts none that ends in time (SPEC 8).
+// A drain loses no request and cuts none that ends in time (docs/behaviour.md 8).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

@@ -86,6 +86,19 @@ TEST_CASE("readiness: its age, and how much is not ready") {
     CHECK(has_line(text, R"(sidecar_readiness_not_ready_entries{collection="projects",member="is_download_ready"} 0)"));
 }
 
+TEST_CASE("the last failures are kept, and no more of them than that") {
+    last_failures of;
+    CHECK(of.all().empty());
+    for (int i = 0; i < 47; ++i)
+        of.note({}, "GET", "/" + std::to_string(i), failure_reason::no_response, 0, std::chrono::seconds(i));
+    const auto all = of.all();
+    REQUIRE(all.size() == last_failures::kept);
+    CHECK(all.front().target == "/27");
+    CHECK(all.back().target == "/46");
+    of.note({}, "GET", std::string(1'000'000, 'x'), failure_reason::no_response, 0, {});
+    CHECK(of.all().back().target.size() < 100);
+}
+
 TEST_CASE("names keep to Prometheus' conventions, each with help and type, no series twice") {
     made_standing made;
     made.polled(one_of_each);
@@ -152,8 +165,8 @@ TEST_CASE("every counter of a worker is in the table") {
             in_the_table.insert(&row.distribution(of).sum_nanoseconds);
         }
     }
-    constexpr std::size_t elsewhere = 1; // turned_at, which is no metric but what /livez is judged by
-    CHECK(in_the_table.size() + elsewhere == (sizeof of - sizeof of.rules) / sizeof(counter));
+    const auto elsewhere = sizeof of.rules + sizeof of.failed_last + sizeof of.connect_errno + sizeof of.turned_at;
+    CHECK(in_the_table.size() == (sizeof of - elsewhere) / sizeof(counter));
 }
 
 TEST_CASE("every counter of the table is exposed, with the workers' sum") {

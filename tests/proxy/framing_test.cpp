@@ -1,4 +1,4 @@
-// Where messages end, in every framing, and where two versions of HTTP meet (SPEC 2.1, 2.2).
+// Where messages end, in every framing, and where two versions of HTTP meet (docs/behaviour.md 2.1, 2.2).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

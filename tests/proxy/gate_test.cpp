@@ -1,4 +1,5 @@
-// The gate (SPEC 1, 5): uploads into a project that is not upload-ready get the 404 at once; nobody else does.
+// The gate (docs/behaviour.md 1, 5): uploads into a project that is not upload-ready get the 404 at once; nobody else
+// does.
 #include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"

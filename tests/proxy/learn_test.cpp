@@ -1,4 +1,5 @@
-// What passes through is known at once (SPEC 7): a project just created is gated before any poll has seen it.
+// What passes through is known at once (docs/behaviour.md 7): a project just created is gated before any poll has seen
+// it.
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

@@ -1,4 +1,4 @@
-// Each limit of the configuration bites, with the right answer, and only where it should (SPEC 6, 8).
+// Each limit of the configuration bites, with the right answer, and only where it should (docs/behaviour.md 6, 8).
 #include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"

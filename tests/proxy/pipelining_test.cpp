@@ -1,4 +1,5 @@
-// Requests in a row on one client connection: answered in order, and never pipelined to the backend (SPEC 2.5, 2.6).
+// Requests in a row on one client connection: answered in order, and never pipelined to the backend
+// (docs/behaviour.md 2.5, 2.6).
 #include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"

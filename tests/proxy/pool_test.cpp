@@ -1,5 +1,5 @@
 // Connections to the backend are used again, if both messages ended cleanly with no byte left over, and not for too
-// long (SPEC 2.6).
+// long (docs/behaviour.md 2.6).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

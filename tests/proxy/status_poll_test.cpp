@@ -1,4 +1,4 @@
-// The status poll against a server that answers by a script: every row of SPEC 7.
+// The status poll against a server that answers by a script: every row of docs/behaviour.md 7.
 #include "proxy/control_plane/status_poll.hpp"
 #include "tests/proxy/control_tools.hpp"
 #include "tests/proxy/scripted_http.hpp"

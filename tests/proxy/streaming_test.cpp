@@ -1,4 +1,5 @@
-// Bytes go on as they come, in both directions at once, and no faster than the other side takes them (SPEC 2.3, 2.4).
+// Bytes go on as they come, in both directions at once, and no faster than the other side takes them
+// (docs/behaviour.md 2.3, 2.4).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

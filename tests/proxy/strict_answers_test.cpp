@@ -1,5 +1,5 @@
 // Answers that two readers could take differently don't go on: the client gets a 502, both connections are closed, and
-// never is a byte of one exchange taken for the next (SPEC 2.2, 6).
+// never is a byte of one exchange taken for the next (docs/behaviour.md 2.2, 6).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/play.hpp"
 #include "tests/harness/scripted_backend.hpp"

@@ -1,5 +1,5 @@
 // What travels as bytes must be unambiguous: requests that two readers could take differently get a 400, the
-// connection is closed, and nothing of them reaches the backend (SPEC 2.2, 6).
+// connection is closed, and nothing of them reaches the backend (docs/behaviour.md 2.2, 6).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/play.hpp"
 #include "tests/harness/scripted_backend.hpp"

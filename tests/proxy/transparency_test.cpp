@@ -1,4 +1,4 @@
-// SPEC 2.1 and 2.2: what goes in comes out, to the byte, the hop-by-hop fields aside.
+// docs/behaviour.md 2.1 and 2.2: what goes in comes out, to the byte, the hop-by-hop fields aside.
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/play.hpp"
 #include "tests/harness/scripted_backend.hpp"

@@ -1,4 +1,4 @@
-// WebSocket through the sidecar; other upgrades are hop-by-hop, and CONNECT is refused (SPEC 2.5).
+// WebSocket through the sidecar; other upgrades are hop-by-hop, and CONNECT is refused (docs/behaviour.md 2.5).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

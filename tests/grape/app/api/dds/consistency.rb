@@ -1,0 +1,1 @@
+../../../../../deploy/status_endpoint/consistency.rb

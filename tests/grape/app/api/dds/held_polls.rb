@@ -1,0 +1,1 @@
+../../../../../deploy/status_endpoint/held_polls.rb
