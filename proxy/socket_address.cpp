@@ -6,23 +6,23 @@
 #include <cstring>
 
 namespace sidecar {
+namespace {
 
-// By what is meant: the bytes behind a Unix socket's path, or of an IPv6 flow, are not compared.
+template <class T> const T& as(const socket_address& address) { return reinterpret_cast<const T&>(address.storage); }
+
+} // namespace
+
 bool operator==(const socket_address& a, const socket_address& b) {
     if (a.storage.ss_family != b.storage.ss_family) return false;
-    if (a.storage.ss_family == AF_UNIX) {
-        const auto& x = reinterpret_cast<const sockaddr_un&>(a.storage);
-        const auto& y = reinterpret_cast<const sockaddr_un&>(b.storage);
-        return std::strcmp(x.sun_path, y.sun_path) == 0;
-    }
+    if (a.storage.ss_family == AF_UNIX)
+        return std::strcmp(as<sockaddr_un>(a).sun_path, as<sockaddr_un>(b).sun_path) == 0;
     if (a.storage.ss_family == AF_INET6) {
-        const auto& x = reinterpret_cast<const sockaddr_in6&>(a.storage);
-        const auto& y = reinterpret_cast<const sockaddr_in6&>(b.storage);
-        return x.sin6_port == y.sin6_port && std::memcmp(&x.sin6_addr, &y.sin6_addr, sizeof(in6_addr)) == 0;
+        const auto &left = as<sockaddr_in6>(a), &right = as<sockaddr_in6>(b);
+        return left.sin6_port == right.sin6_port &&
+               std::memcmp(&left.sin6_addr, &right.sin6_addr, sizeof(in6_addr)) == 0;
     }
-    const auto& x = reinterpret_cast<const sockaddr_in&>(a.storage);
-    const auto& y = reinterpret_cast<const sockaddr_in&>(b.storage);
-    return x.sin_port == y.sin_port && x.sin_addr.s_addr == y.sin_addr.s_addr;
+    const auto &left = as<sockaddr_in>(a), &right = as<sockaddr_in>(b);
+    return left.sin_port == right.sin_port && left.sin_addr.s_addr == right.sin_addr.s_addr;
 }
 
 } // namespace sidecar

@@ -14,19 +14,11 @@ public:
 
     // Escapes (also of escapes), repeated and trailing slashes, any suffix, any case, parameters behind `;`, dot
     // segments, `%2F` and backslashes as separators and not as separators.
-    bool covers(std::string_view path) const noexcept;
-
-    // The ways in which routers differ.
-    enum class slash : unsigned char { plain, also_encoded };
-    enum class dots : unsigned char { names, resolved };
+    bool covers(std::string_view path) const;
 
 private:
-    struct reading {
-        slash separator;
-        dots dot_parts;
-    };
     bool covers_plain(std::string_view path) const noexcept;
-    bool covers(std::string_view path, reading) const noexcept;
+    bool covers(std::string_view path, bool encoded_separates, bool dots_resolved) const; // the ways routers differ in
 
     std::vector<std::string> words_; // decoded, lower case, without parameters; the last without its suffix
 };

@@ -8,52 +8,35 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 namespace sidecar {
 namespace {
 
 // For inflateInit2: the window's size says which container is expected.
-enum class container : int { raw = -MAX_WBITS, zlib = MAX_WBITS, gzip = MAX_WBITS + 16 };
+enum class container : int { none = -MAX_WBITS, zlib = MAX_WBITS, gzip = MAX_WBITS + 16 };
 
-class inflater {
-public:
-    explicit inflater(container expected) : ready_(inflateInit2(&stream_, static_cast<int>(expected)) == Z_OK) {}
-    ~inflater() {
-        if (ready_) inflateEnd(&stream_);
-    }
-    inflater(const inflater&) = delete;
-    inflater& operator=(const inflater&) = delete;
-
-    // The whole of it, or nothing: not if it is damaged, cut short, followed by something else, or larger.
-    std::optional<std::string> inflate_all(std::string_view body, std::size_t bytes_max) {
-        if (!ready_ || body.size() > std::numeric_limits<uInt>::max()) return std::nullopt;
-        stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data())); // zlib only reads it
-        stream_.avail_in = static_cast<uInt>(body.size());
-        std::string out;
-        for (;;) {
-            // One byte more than may be, to tell `at the limit` from `beyond it`.
-            const std::size_t step = std::min<std::size_t>(16 * 1024, bytes_max + 1 - out.size());
-            const std::size_t before = out.size();
-            out.resize(before + step);
-            stream_.next_out = reinterpret_cast<Bytef*>(out.data() + before);
-            stream_.avail_out = static_cast<uInt>(step);
-            const int code = inflate(&stream_, Z_NO_FLUSH);
-            out.resize(out.size() - stream_.avail_out);
-            if (out.size() > bytes_max) return std::nullopt;
-            if (code == Z_STREAM_END) break;
-            if (code != Z_OK) return std::nullopt;
-        }
-        if (stream_.avail_in != 0) return std::nullopt;
-        return out;
-    }
-
-private:
-    z_stream stream_{};
-    bool ready_;
-};
-
+// The whole of it, or nothing: not if it is damaged, cut short, followed by something else, or larger.
 std::optional<std::string> inflated(container expected, std::string_view body, std::size_t bytes_max) {
-    return inflater(expected).inflate_all(body, bytes_max);
+    z_stream stream{};
+    if (body.size() > std::numeric_limits<uInt>::max()) return std::nullopt;
+    if (inflateInit2(&stream, static_cast<int>(expected)) != Z_OK) return std::nullopt;
+    const std::unique_ptr<z_stream, int (*)(z_stream*)> ends_it(&stream, inflateEnd);
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data())); // zlib only reads it
+    stream.avail_in = static_cast<uInt>(body.size());
+    std::string out;
+    int code = Z_OK;
+    while (code == Z_OK && out.size() <= bytes_max) {
+        // One byte more than may be, to tell `at the limit` from `beyond it`.
+        const std::size_t before = out.size(), step = std::min<std::size_t>(16 * 1024, bytes_max + 1 - before);
+        out.resize(before + step);
+        stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
+        stream.avail_out = static_cast<uInt>(step);
+        code = inflate(&stream, Z_NO_FLUSH);
+        out.resize(out.size() - stream.avail_out);
+    }
+    if (code != Z_STREAM_END || stream.avail_in != 0 || out.size() > bytes_max) return std::nullopt;
+    return out;
 }
 
 // The last of several, as other readers have it.
@@ -80,7 +63,7 @@ std::optional<uuid> id_of_response(const json_text& body, std::string_view conte
     } else if (iequals(content_encoding, "deflate")) {
         // RFC 9110 8.4.1.2: zlib's container it is, but some senders leave it out.
         text = inflated(container::zlib, body.text, bytes_max);
-        if (!text) text = inflated(container::raw, body.text, bytes_max);
+        if (!text) text = inflated(container::none, body.text, bytes_max);
     }
     return text ? id_of(*text) : std::nullopt;
 }

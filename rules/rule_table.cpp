@@ -2,7 +2,6 @@
 
 #include "rules/fate.hpp"
 #include "rules/hidden_path.hpp"
-#include "rules/json_quote.hpp"
 #include "rules/path_template.hpp"
 #include "rules/target.hpp"
 #include "sidecar/token.hpp"
@@ -80,11 +79,8 @@ public:
 
     prepared_action operator()(const augment_rule& rule) {
         augmenting action{collection(rule.collection), {}, rule.unknown};
-        for (const auto& name : rule.members) {
-            std::string quoted;
-            append_quoted(quoted, name);
-            action.members.push_back({member(action.collection, name), quoted + ':'});
-        }
+        for (const auto& name : rule.members)
+            action.members.push_back({member(action.collection, name), '"' + name + "\":"});
         return action;
     }
 

@@ -12,30 +12,20 @@ namespace ondemand = simdjson::ondemand;
 using simdjson::error_code;
 using simdjson::SUCCESS;
 
-constexpr std::size_t id_place = 0; // the members' places follow
-constexpr std::size_t not_asked_for = static_cast<std::size_t>(-1);
+using name_list = std::vector<std::string_view>; // of what is read of an entry, `id` first
+constexpr std::size_t id_place = 0;
 
-const std::string& name_at(std::size_t place, const std::vector<std::string>& members) {
-    static const std::string id = "id";
-    return place == id_place ? id : members[place - 1];
-}
-
-// Which name that is asked for this one is, in whatever spelling.
-error_code find_place(ondemand::field& field, const std::vector<std::string>& members, std::size_t& place) {
+// Which of the names this one is, in whatever spelling; none: behind the last.
+error_code find_place(ondemand::field& field, const name_list& names, std::size_t& place) {
     const auto written = field.key();
-    place = id_place;
-    if (written.unsafe_is_equal("id")) return SUCCESS;
-    for (const auto& member : members) {
-        ++place;
-        if (written.unsafe_is_equal(member)) return SUCCESS;
-    }
-    std::string_view name;
-    if (const auto error = field.unescaped_key().get(name)) return error;
-    const auto found = std::find(members.begin(), members.end(), name);
-    if (name == "id")
-        place = id_place;
-    else
-        place = found == members.end() ? not_asked_for : static_cast<std::size_t>(found - members.begin()) + 1;
+    const auto place_of = [&](const auto& is) {
+        return static_cast<std::size_t>(std::find_if(names.begin(), names.end(), is) - names.begin());
+    };
+    place = place_of([&](std::string_view name) { return written.unsafe_is_equal(name); });
+    if (place != names.size()) return SUCCESS;
+    std::string_view plain;
+    if (const auto error = field.unescaped_key().get(plain)) return error;
+    place = place_of([&](std::string_view name) { return name == plain; });
     return SUCCESS;
 }
 
@@ -56,13 +46,14 @@ public:
 private:
     error_code read_document();
     error_code read_collection(std::size_t index, ondemand::value);
-    error_code read_entry(const schema::collection&, ondemand::value, entry_list&);
+    error_code read_entry(const name_list&, ondemand::value, entry_list&);
     error_code read_id(ondemand::value, uuid&);
-    error_code read_member(const std::string& name, ondemand::value, std::size_t member, member_states&);
-    static error_code skip(ondemand::value, std::size_t depth = 2);
+    static error_code skip(ondemand::value, std::size_t depth);
 
     error_code wrong(std::string what);
-    error_code wrong_here(std::string what) { return wrong(where() + ": " + std::move(what)); }
+    error_code wrong_here(std::string_view name, const char* what) {
+        return wrong(where() + ": '" + std::string(name) + "' " + what);
+    }
     std::string where() const;
     std::string malformed(error_code);
 
@@ -101,7 +92,7 @@ error_code status_reader::read_document() {
         const auto index = schema_.collection_of(name);
         if (index && seen[*index]) return wrong("'" + schema_.collections[*index].name + "' is there twice");
         if (index) seen[*index] = true;
-        if (const auto error = index ? read_collection(*index, field.value()) : skip(field.value())) return error;
+        if (const auto error = index ? read_collection(*index, field.value()) : skip(field.value(), 2)) return error;
     }
     const char* behind = nullptr;
     return reading_.current_location().get(behind) == SUCCESS ? simdjson::TRAILING_CONTENT : SUCCESS;
@@ -114,23 +105,24 @@ error_code status_reader::read_collection(std::size_t index, ondemand::value val
         return error == simdjson::INCORRECT_TYPE ? wrong("'" + collection.name + "' is not an array") : error;
     collection_ = index;
     entry_ = 0;
+    name_list names{"id"};
+    names.insert(names.end(), collection.members.begin(), collection.members.end());
     entry_list entries;
     entries.reserve(json_.view().size() / entry_bytes_min); // never more; what is not used costs no memory
     for (auto element : listed) {
         ondemand::value entry;
         if (const auto error = std::move(element).get(entry)) return error;
-        if (const auto error = read_entry(collection, entry, entries)) return error;
+        if (const auto error = read_entry(names, entry, entries)) return error;
         ++entry_;
     }
     document_.collections[index] = resource_table(entries);
     return SUCCESS;
 }
 
-error_code status_reader::read_entry(const schema::collection& collection, ondemand::value value, entry_list& entries) {
+error_code status_reader::read_entry(const name_list& names, ondemand::value value, entry_list& entries) {
     ondemand::object object;
     if (const auto error = value.get_object().get(object))
         return error == simdjson::INCORRECT_TYPE ? wrong(where() + " is not an object") : error;
-    const auto& names = collection.members;
     resource_table::entry entry;
     std::uint32_t seen = 0; // a bit for each name, by its place
     for (auto member : object) {
@@ -138,18 +130,22 @@ error_code status_reader::read_entry(const schema::collection& collection, ondem
         std::size_t place = 0;
         if (const auto error = std::move(member).get(field)) return error;
         if (const auto error = find_place(field, names, place)) return error;
-        const auto said = field.value();
-        if (place == not_asked_for) {
-            if (const auto error = skip(said)) return error;
+        if (place == names.size()) {
+            if (const auto error = skip(field.value(), 4)) return error;
             continue;
         }
-        if ((seen & 1U << place) != 0) return wrong_here("'" + name_at(place, names) + "' is there twice");
+        if ((seen & 1U << place) != 0) return wrong_here(names[place], "is there twice");
         seen |= 1U << place;
-        const auto error =
-            place == id_place ? read_id(said, entry.id) : read_member(names[place - 1], said, place - 1, entry.members);
-        if (error) return error;
+        bool is_ready = false;
+        if (place == id_place) {
+            if (const auto error = read_id(field.value(), entry.id)) return error;
+        } else if (field.value().get_bool().get(is_ready) != SUCCESS) {
+            return wrong_here(names[place], "is not a boolean");
+        } else {
+            entry.members.set(place - 1, is_ready ? state::ready : state::not_ready);
+        }
     }
-    if ((seen & 1U << id_place) == 0) return wrong_here("'id' is missing");
+    if ((seen & 1U << id_place) == 0) return wrong_here("id", "is missing");
     entries.push_back(entry);
     return SUCCESS;
 }
@@ -157,23 +153,15 @@ error_code status_reader::read_entry(const schema::collection& collection, ondem
 error_code status_reader::read_id(ondemand::value value, uuid& id) {
     // Within the text, or the padding: a string that is shorter has a quote among the 36 bytes, which no digit is.
     const char* const first = value.raw_json_token().data();
-    if (*first != '"') return wrong_here("'id' is not a string");
+    if (*first != '"') return wrong_here("id", "is not a string");
     auto read = parse_uuid({first + 1, 36});
     if (!read || first[36 + 1] != '"') { // perhaps with escapes
         std::string_view text;
         if (const auto error = value.get_string().get(text)) return error;
         read = parse_uuid(text);
     }
-    if (!read) return wrong_here("'id' is not a UUID");
+    if (!read) return wrong_here("id", "is not a UUID");
     id = *read;
-    return SUCCESS;
-}
-
-error_code status_reader::read_member(const std::string& name, ondemand::value value, std::size_t member,
-                                      member_states& states) {
-    bool is_ready = false;
-    if (value.get_bool().get(is_ready)) return wrong_here("'" + name + "' is not a boolean");
-    states.set(member, is_ready ? state::ready : state::not_ready);
     return SUCCESS;
 }
 

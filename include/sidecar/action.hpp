@@ -70,7 +70,4 @@ struct decision {
     std::optional<uuid> id;     // of the resource, when a rule selected it
 };
 
-// {"error":404,"code":"..","reason":"..","suggestion":".."}: docs/behaviour.md 1 and 6. One line of JSON.
-std::string error_body(int status, std::string_view code, std::string_view reason, std::string_view suggestion);
-
 } // namespace sidecar

@@ -1,5 +1,7 @@
 #include "proxy/data_plane/local_reply.hpp"
 
+#include "proxy/json/json_text.hpp"
+
 #include <algorithm>
 #include <string>
 
@@ -75,6 +77,16 @@ void add_cors(buffer& out, std::string_view origin, const own_answers_config& co
 
 } // namespace
 
+std::string error_body(const local_reply& what) {
+    std::string json = "{\"error\":" + std::to_string(what.status) + ",\"code\":";
+    append_json_string(json, what.code);
+    json += ",\"reason\":";
+    append_json_string(json, what.reason);
+    json += ",\"suggestion\":";
+    append_json_string(json, what.suggestion);
+    return json += '}';
+}
+
 local_reply error_reply(int status, std::string_view reason) {
     local_reply made;
     made.status = status;
@@ -88,7 +100,7 @@ local_reply error_reply(int status, std::string_view reason) {
 
 void write_local_reply(const local_reply& what, const request_head& request, const own_answers_config& config,
                        persistence client, std::string_view date, buffer& out) {
-    const auto body = error_body(what.status, what.code, what.reason, what.suggestion);
+    const auto body = error_body(what);
     out.append("HTTP/1.1 ");
     out.append(std::to_string(what.status));
     out.append(" ");

@@ -7,12 +7,16 @@
 #include "sidecar/action.hpp"
 #include "sidecar/config.hpp"
 
+#include <string>
 #include <string_view>
 
 namespace sidecar {
 
 // For what goes wrong between the two sides. `reason` says what, in words for people.
 local_reply error_reply(int status, std::string_view reason);
+
+// {"error":404,"code":"..","reason":"..","suggestion":".."}: one line of JSON.
+std::string error_body(const local_reply&);
 
 // Appends status line, fields (CORS if the request had an Origin), body (unless it replies to a HEAD). `date`:
 // IMF-fixdate.

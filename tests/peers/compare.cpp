@@ -1,16 +1,19 @@
-// Runs the transparency and the hostile cases through this sidecar, nginx and HAProxy, and prints who does what as a
-// table in Markdown, with the cases in which each differs. What a proxy sends on of a hostile message is judged by the
-// sidecar's own strict reading: what that takes has been made clean.
+// Runs the transparency and the hostile cases, the corpora, and what foreign suites found through this sidecar, nginx
+// and HAProxy, and prints who does what as tables in Markdown, with the cases in which each differs. What a proxy sends
+// on of a hostile message is judged by the sidecar's own strict reading: what that takes has been made clean.
 #include "proxy/data_plane/message_head.hpp"
+#include "tests/corpora/corpus.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/play.hpp"
 #include "tests/harness/sidecar_under_test.hpp"
 #include "tests/peers/cases.hpp"
+#include "tests/peers/lines.hpp"
 #include "tests/peers/peer.hpp"
 
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <set>
@@ -30,17 +33,32 @@ struct tally {
 
 constexpr sidecar::head_limits no_limits{1 << 24, 10'000, 1 << 20};
 
-bool is_whole_body(const sidecar::body_framing& framing, std::string_view bytes) {
+// How many bytes of the body there are, if it is whole.
+std::optional<std::size_t> whole_body(const sidecar::body_framing& framing, std::string_view bytes) {
     sidecar::body_reader body(framing, {1 << 24, 1 << 24});
-    return body.follow(bytes) == bytes.size() && (body.done() || body.until_close());
+    std::string copy(bytes);
+    std::size_t used = 0;
+    while (used < copy.size() && !body.done() && body.failed() == sidecar::body_reader::fault::none)
+        used += body.take(std::span<char>(copy).subspan(used)).used;
+    if (!body.done() && !body.end_of_stream()) return {};
+    return used;
 }
 
-bool is_clean_request(std::string_view bytes) {
-    std::size_t from = 0;
-    sidecar::request_head head;
-    return sidecar::read_request_head(bytes, from, no_limits, head) == sidecar::head_status::complete &&
-           is_whole_body(head.body, bytes.substr(head.bytes.size()));
+// How many requests a strict reader finds; nullopt: something else is there, too.
+std::optional<int> count_requests(std::string_view bytes) {
+    int count = 0;
+    for (; !bytes.empty(); ++count) {
+        std::size_t searched = 0;
+        sidecar::request_head head;
+        if (sidecar::read_request_head(bytes, searched, no_limits, head) != sidecar::head_status::complete) return {};
+        const auto body = whole_body(head.body, bytes.substr(head.consumed));
+        if (!body) return {};
+        bytes.remove_prefix(head.consumed + *body);
+    }
+    return count;
 }
+
+bool is_clean_request(std::string_view bytes) { return count_requests(bytes) == 1; }
 
 // Behind interim answers.
 std::string_view final_answer(std::string_view bytes) {
@@ -50,10 +68,10 @@ std::string_view final_answer(std::string_view bytes) {
 }
 
 bool is_clean_answer(std::string_view bytes) {
-    std::size_t from = 0;
-    sidecar::answer_head head;
-    return sidecar::read_answer_head(bytes, from, no_limits, false, head) == sidecar::head_status::complete &&
-           head.status != 101 && is_whole_body(head.body, bytes.substr(head.bytes.size()));
+    std::size_t searched = 0;
+    sidecar::response_head head;
+    return sidecar::read_response_head(bytes, searched, no_limits, false, head) == sidecar::head_status::complete &&
+           head.status != 101 && whole_body(head.body, bytes.substr(head.consumed)) == bytes.size() - head.consumed;
 }
 
 // A message as one would understand it: names in lower case and in order, framing and what proxies like to add aside.
@@ -109,7 +127,65 @@ public:
             judge(groups_[group], one, run(script));
         }
     }
-    void hostile(const std::string& group, const std::vector<cases::hostile_request>& all) {
+    // What the client gets is another case's matter.
+    void passes(const std::string& group, const corpora::one_case& one) {
+        const bool is_response = one.kind == corpora::kind::response;
+        const std::string head = one.kind == corpora::kind::chunks ? chunked_head : "";
+        const auto sent = is_response ? plain_request : head + one.bytes;
+        const auto expected = is_response ? one.expected : head + one.expected;
+        play script{sent, is_response ? one.bytes : plain_answer, then::keep, {}, 300ms};
+        const auto arrived = [is_response](const outcome& seen) {
+            return is_response ? seen.at_client : seen.at_backend;
+        };
+        script.enough = [&](const outcome& seen) { return arrived(seen) == expected; };
+        const auto seen = run(script);
+        auto& group_tally = groups_[group];
+        ++group_tally.cases;
+        if (arrived(seen) == expected)
+            ++group_tally.right;
+        else if (meaning_of(arrived(seen)) == meaning_of(expected))
+            ++group_tally.nearly;
+        else
+            group_tally.wrong.push_back(short_name(one) + " (" +
+                                        std::to_string(status_of(final_answer(seen.at_client))) + ")");
+    }
+    void refused(const std::string& group, const corpora::one_case& one) {
+        if (one.kind == corpora::kind::response || one.kind == corpora::kind::responses)
+            hostile(group, std::vector<cases::hostile_answer>{{short_name(one), one.bytes}});
+        else if (one.kind == corpora::kind::chunks)
+            hostile(group, std::vector<cases::hostile_body>{{short_name(one), one.bytes}});
+        else
+            hostile(group, std::vector<cases::hostile_request>{{short_name(one), one.bytes}},
+                    one.bytes.find("chunked") != one.bytes.npos);
+    }
+    // Each message is answered on a connection of its own.
+    void counted(const std::string& group, const corpora::one_case& one) {
+        const bool is_response = one.kind == corpora::kind::responses;
+        play script{
+            is_response ? plain_request : one.bytes, is_response ? one.bytes : last_answer, then::close, {}, 700ms};
+        const auto seen = run(script);
+        auto& group_tally = groups_[group];
+        ++group_tally.cases;
+        const bool right = is_response ? status_of(final_answer(seen.at_client)) / 100 != 1 &&
+                                             is_clean_answer(final_answer(seen.at_client))
+                                       : count_requests(seen.at_backend) == one.messages;
+        if (right)
+            ++group_tally.right;
+        else
+            group_tally.wrong.push_back(short_name(one) + " (" +
+                                        std::to_string(status_of(final_answer(seen.at_client))) + ")");
+    }
+    void corpus(const std::vector<corpora::one_case>& all) {
+        for (const auto& one : all) {
+            if (one.verdict == corpora::verdict::passes)
+                passes(one.section, one);
+            else if (one.verdict == corpora::verdict::refused)
+                refused(one.section, one);
+            else
+                counted(one.section, one);
+        }
+    }
+    void hostile(const std::string& group, const std::vector<cases::hostile_request>& all, bool may_reach = false) {
         for (const auto& one : all) {
             play script{
                 one.bytes, "HTTP/1.1 200 OK\r\nX-Backend: yes\r\nContent-Length: 0\r\n\r\n", then::keep, {}, 2s};
@@ -118,14 +194,17 @@ public:
                        lower(seen.at_client).find("x-backend") != std::string::npos;
             };
             const auto seen = run(script);
-            note(group, one.name, seen.connections == 0 && seen.client_ended != ending::none,
-                 is_clean_request(seen.at_backend), seen);
+            // One with chunks may be on its way before they go wrong, if never whole.
+            const bool none = may_reach ? !request_size(seen.at_backend) : seen.connections == 0;
+            note(group, one.name, none && seen.client_ended != ending::none, is_clean_request(seen.at_backend), seen);
         }
     }
     void hostile(const std::string& group, const std::vector<cases::hostile_body>& all) {
         for (const auto& one : all) {
             const auto request = "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + one.body;
-            const auto seen = run(play{request, {}, then::keep, {}, 2s});
+            play script{request, {}, then::keep, {}, 2s};
+            script.enough = [](const outcome& so_far) { return request_size(so_far.at_backend).has_value(); };
+            const auto seen = run(script);
             const bool refused = !request_size(seen.at_backend) && seen.client_ended != ending::none;
             note(group, one.name, refused, is_clean_request(seen.at_backend), seen);
         }
@@ -152,6 +231,14 @@ public:
     }
 
 private:
+    inline static const std::string plain_request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    inline static const std::string chunked_head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    inline static const std::string plain_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    inline static const std::string last_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+
+    // The case without its section's title.
+    static std::string short_name(const corpora::one_case& one) { return one.name.substr(one.section.size() + 2); }
+
     outcome run(const play& script) {
         while (backend_.has_connection()) backend_.accept(); // of a case before
         return script.run(port_, backend_);
@@ -204,69 +291,182 @@ comparison compared(const std::string& name, std::uint16_t port, listener& backe
         std::fprintf(stderr, "%s: %s\n", name.c_str(), group.c_str()); // it takes a while
         run(made, group);
     }
+    std::fprintf(stderr, "%s: the corpora\n", name.c_str());
+    made.corpus(corpora::http_grammar());
+    made.corpus(corpora::smuggling());
     return made;
 }
 
-std::string cell(const std::string& group, const tally& all) {
+std::string cell(const tally& all, const char* nearly) {
     auto out = std::to_string(all.right) + " of " + std::to_string(all.cases);
-    if (all.nearly == 0) return out;
-    const bool is_transparency = group.ends_with("unchanged") || group.ends_with("left out");
-    return out + ", " + std::to_string(all.nearly) + (is_transparency ? " in meaning" : " made clean");
+    if (all.nearly > 0) out += ", " + std::to_string(all.nearly) + " " + nearly;
+    return out;
 }
 
-void print(const std::vector<comparison>& all) {
-    std::string head = "| |";
+const char* nearly_in(const std::string& group) {
+    const bool is_transparency = group.ends_with("unchanged") || group.ends_with("left out");
+    return is_transparency ? "in meaning" : "made clean";
+}
+
+void print_header(const std::string& first, const std::vector<comparison>& all) {
+    std::string head = "| " + first + " |";
     std::string rule = "|---|";
     for (const auto& each : all) {
         head += " " + each.name() + " |";
         rule += "---|";
     }
     std::printf("%s\n%s\n", head.c_str(), rule.c_str());
-    for (const auto& [group, run] : groups()) {
+}
+
+// The sections of a corpus, in its order.
+std::vector<std::string> sections_of(const std::vector<corpora::one_case>& all) {
+    std::vector<std::string> titles;
+    for (const auto& one : all)
+        if (titles.empty() || titles.back() != one.section) titles.push_back(one.section);
+    return titles;
+}
+
+void print_table(const std::string& first, const std::vector<std::string>& rows, const std::vector<comparison>& all,
+                 bool is_corpus) {
+    print_header(first, all);
+    for (const auto& group : rows) {
         std::string row = "| " + group + " |";
-        for (const auto& each : all) row += " " + cell(group, each.groups().at(group)) + " |";
+        for (const auto& each : all)
+            row += " " + cell(each.groups().at(group), is_corpus ? "otherwise" : nearly_in(group)) + " |";
         std::printf("%s\n", row.c_str());
     }
+}
+
+std::string quoted_names(const std::vector<std::string>& names) {
+    std::string all;
+    for (const auto& name : names)
+        all += (all.empty() ? "" : ", ") + ("`" + shown(name).substr(1, shown(name).size() - 2) + "`");
+    return all;
+}
+
+void print_differences(const comparison& one, const std::vector<std::string>& rows) {
+    bool none = true;
+    for (const auto& group : rows) {
+        const auto names = quoted_names(one.groups().at(group).wrong);
+        if (names.empty()) continue;
+        none = false;
+        std::printf("- %s; not: %s\n", group.c_str(), names.c_str());
+    }
+    if (none) std::printf("Nowhere.\n");
+}
+
+void print(const std::vector<comparison>& all) {
+    std::vector<std::string> rows;
+    for (const auto& [group, run] : groups()) rows.push_back(group);
+    print_table("", rows, all, false);
     for (const auto& each : all) {
         std::printf("\n### Where %s changes the meaning, or passes on what is hostile\n\n", each.name().c_str());
-        bool none = true;
-        for (const auto& [group, run] : groups()) {
-            std::string names;
-            for (const auto& name : each.groups().at(group).wrong)
-                names += (names.empty() ? "" : ", ") + ("`" + shown(name).substr(1, shown(name).size() - 2) + "`");
-            if (names.empty()) continue;
-            none = false;
-            std::printf("- %s; not: %s\n", group.c_str(), names.c_str());
-        }
-        if (none) std::printf("Nowhere.\n");
+        print_differences(each, rows);
     }
+    auto sections = sections_of(corpora::http_grammar());
+    std::printf("\n## The grammar, production by production, and the classes of smuggling\n\n"
+                "The cases of `tests/corpora`, as they say: passed on to the byte, or as the sidecar rewrites them, or "
+                "refused. \"Otherwise\" is another form with the same meaning, or one reading.\n\n");
+    print_table("RFC 9112 and 9110", sections, all, true);
+    std::printf("\n");
+    const auto classes = sections_of(corpora::smuggling());
+    print_table("smuggling", classes, all, true);
+    sections.insert(sections.end(), classes.begin(), classes.end());
+    for (const auto& each : all) {
+        std::printf("\n### Where %s does otherwise\n\n", each.name().c_str());
+        print_differences(each, sections);
+    }
+}
+
+// What foreign suites found, in words; false: not as wanted of the sidecar.
+using observations = std::vector<std::string>;
+
+observations observed(std::uint16_t port, listener& backend) {
+    observations all;
+    for (const auto& line : peers::lines()) all.push_back(line.observe(port, backend));
+    return all;
+}
+
+bool print_lines(const std::vector<comparison>& all, const std::vector<observations>& seen) {
+    bool as_wanted = true;
+    std::printf("\n## What foreign suites and real clients found, line by line\n\n"
+                "With kept connections to the backend, and X-Forwarded-For set.\n\n");
+    print_header("", all);
+    for (std::size_t i = 0; i < peers::lines().size(); ++i) {
+        const auto& line = peers::lines()[i];
+        std::string row = "| " + line.name + " |";
+        for (const auto& each : seen) row += " " + each[i] + " |";
+        std::printf("%s\n", row.c_str());
+        if (seen[0][i] == line.wanted) continue;
+        as_wanted = false;
+        std::printf("The sidecar was to do: %s\n", line.wanted.c_str());
+    }
+    return as_wanted;
+}
+
+struct result {
+    comparison cases;
+    observations lines;
+};
+
+result of_sidecar() {
+    listener backend;
+    const auto quick = [](config& c) {
+        c.downstream.header_timeout = 1s;
+        c.upstream.response_timeout = 2s;
+    };
+    const sidecar_under_test plain(backend, [&](config& c) {
+        quick(c);
+        c.upstream.idle_connections_max = 0;
+    });
+    auto cases = compared("sidecar", plain.port(), backend);
+    const sidecar_under_test setting(backend, [&](config& c) {
+        quick(c);
+        c.forward.x_forwarded_for = true;
+    });
+    return {std::move(cases), observed(setting.port(), backend)};
+}
+
+std::string with(std::string configuration, std::string_view before, std::string_view added) {
+    return configuration.insert(configuration.find(before), added);
+}
+
+result of_peer(const std::string& name, const std::string& program, const std::string& configuration,
+               const std::string& setting_configuration, const std::string& arguments) {
+    listener backend;
+    auto cases = [&] {
+        const peers::peer plain(program, configuration, arguments, backend.port());
+        return compared(name, plain.port(), backend);
+    }();
+    const peers::peer setting(program, setting_configuration, arguments, backend.port());
+    return {std::move(cases), observed(setting.port(), backend)};
 }
 
 } // namespace
 
+// Side by side: most of the time goes by in waiting for time-outs.
 int main() {
-    listener backend;
+    std::vector<std::future<result>> running;
+    running.push_back(std::async(std::launch::async, of_sidecar));
+    if (const auto program = peers::find_program("nginx"))
+        running.push_back(std::async(std::launch::async, of_peer, "nginx", *program, peers::nginx_configuration,
+                                     with(peers::nginx_configuration, "proxy_set_header Connection",
+                                          "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n      "),
+                                     "-p @DIRECTORY@ -e /dev/null -c @CONFIGURATION@"));
+    if (const auto program = peers::find_program("haproxy"))
+        running.push_back(std::async(std::launch::async, of_peer, "HAProxy", *program, peers::haproxy_configuration,
+                                     with(peers::haproxy_configuration, "listen proxy", "  option forwardfor\n"),
+                                     "-db -f @CONFIGURATION@"));
     std::vector<comparison> all;
-    {
-        const sidecar_under_test sidecar(backend, [](config& c) {
-            c.downstream.header_timeout = 1s;
-            c.upstream.response_timeout = 2s;
-            c.upstream.idle_connections_max = 0;
-        });
-        all.push_back(compared("sidecar", sidecar.port(), backend));
-    }
-    if (const auto program = peers::find_program("nginx")) {
-        const peers::peer nginx(*program, peers::nginx_configuration, "-p @DIRECTORY@ -e /dev/null -c @CONFIGURATION@",
-                                backend.port());
-        all.push_back(compared("nginx", nginx.port(), backend));
-    }
-    if (const auto program = peers::find_program("haproxy")) {
-        const peers::peer haproxy(*program, peers::haproxy_configuration, "-db -f @CONFIGURATION@", backend.port());
-        all.push_back(compared("HAProxy", haproxy.port(), backend));
+    std::vector<observations> lines;
+    for (auto& each : running) {
+        auto done = each.get();
+        all.push_back(std::move(done.cases));
+        lines.push_back(std::move(done.lines));
     }
     print(all);
-    return std::all_of(all[0].groups().begin(), all[0].groups().end(),
-                       [](const auto& group) { return group.second.wrong.empty(); })
-               ? 0
-               : 1;
+    const bool as_wanted = print_lines(all, lines);
+    const bool all_right = std::all_of(all[0].groups().begin(), all[0].groups().end(),
+                                       [](const auto& group) { return group.second.wrong.empty(); });
+    return as_wanted && all_right ? 0 : 1;
 }

@@ -92,3 +92,9 @@ TEST_CASE("configured fields go into every reply") {
     config.headers.push_back({"X-From", "sidecar"});
     CHECK(has(replied(error_reply(404, "x"), get, config), "\r\nX-From: sidecar\r\n"));
 }
+
+TEST_CASE("an error's body is one line of JSON") {
+    CHECK(error_body({404, "", "c", "r", "s"}) == R"({"error":404,"code":"c","reason":"r","suggestion":"s"})");
+    CHECK(error_body({400, "", "", "a \"b\" \\ \n\x01", "\xC3\xA9"}) ==
+          "{\"error\":400,\"code\":\"\",\"reason\":\"a \\\"b\\\" \\\\ \\n\\u0001\",\"suggestion\":\"\xC3\xA9\"}");
+}

@@ -51,7 +51,7 @@ decision decide(std::string_view method, std::string_view target, const readines
 bool is_forward(const decision& d) { return std::holds_alternative<forward>(d.action); }
 bool is_untouched(const decision& d) { return is_forward(d) && !std::get<forward>(d.action).learn; }
 bool is_gated(const decision& d) { return std::holds_alternative<local_reply>(d.action); }
-std::string spliced_into(const decision& d) {
+std::string inserted_by(const decision& d) {
     const auto* what = std::get_if<augment>(&d.action);
     return what ? what->consistency : "";
 }
@@ -76,32 +76,27 @@ TEST_CASE("what no rule selects is forwarded") {
 
 TEST_CASE("a project's info has both members in the rule's order") {
     const auto made = decide("GET", project + "?info", found(false, true));
-    CHECK(spliced_into(made) == R"({"is_upload_ready":false,"is_download_ready":true})");
+    CHECK(inserted_by(made) == R"({"is_upload_ready":false,"is_download_ready":true})");
     CHECK(made.reason == reason::augmented);
     CHECK(made.rule == 0);
     CHECK(made.id == id);
 }
 
 TEST_CASE("a file's info has the one member") {
-    CHECK(spliced_into(decide("GET", file + "/url?info")) == R"({"is_download_ready":false})");
-    CHECK(spliced_into(decide("GET", file + "/url?info", ready)) == R"({"is_download_ready":true})");
+    CHECK(inserted_by(decide("GET", file + "/url?info")) == R"({"is_download_ready":false})");
+    CHECK(inserted_by(decide("GET", file + "/url?info", ready)) == R"({"is_download_ready":true})");
 }
 
 TEST_CASE("info's members stand in their rule's order, whatever another rule named first") {
     auto config = only(augment_rule{"projects", {"is_download_ready", "is_upload_ready"}});
     config.rules.insert(config.rules.begin(), dds_rules()[2]);
     const auto made = decide("GET", project, found(false, true), with_token, config);
-    CHECK(spliced_into(made) == R"({"is_download_ready":true,"is_upload_ready":false})");
-}
-
-TEST_CASE("a member's name is written as JSON") {
-    const auto config = only(augment_rule{"projects", {"a\"b\\\n"}, unknown_augment::ready});
-    CHECK(spliced_into(decide("GET", project, nothing_known, {}, config)) == "{\"a\\\"b\\\\\\u000a\":true}");
+    CHECK(inserted_by(made) == R"({"is_download_ready":true,"is_upload_ready":false})");
 }
 
 TEST_CASE("a resource that the document does not list is ready") {
     const auto other = "/api/v1/projects/00000000-0000-0000-0000-000000000000";
-    CHECK(spliced_into(decide("GET", std::string(other) + "?info")) ==
+    CHECK(inserted_by(decide("GET", std::string(other) + "?info")) ==
           R"({"is_upload_ready":true,"is_download_ready":true})");
 }
 
@@ -113,8 +108,8 @@ TEST_CASE("an unknown readiness leaves info out, unless the rule says what it is
         return decide("GET", project, nothing_known, {}, only(augment_rule{"projects", {"a", "b"}, unknown}));
     };
     CHECK(is_untouched(as(unknown_augment::omit)));
-    CHECK(spliced_into(as(unknown_augment::ready)) == R"({"a":true,"b":true})");
-    CHECK(spliced_into(as(unknown_augment::not_ready)) == R"({"a":false,"b":false})");
+    CHECK(inserted_by(as(unknown_augment::ready)) == R"({"a":true,"b":true})");
+    CHECK(inserted_by(as(unknown_augment::not_ready)) == R"({"a":false,"b":false})");
     CHECK(as(unknown_augment::not_ready).reason == reason::unknown);
 }
 
@@ -133,10 +128,10 @@ TEST_CASE("the gate is closed while the project is not upload-ready") {
     CHECK(answer.status == 404);
     CHECK(answer.reason_phrase == "Not Found");
     CHECK(answer.retry_after);
-    CHECK(error_body(answer.status, answer.code, answer.reason, answer.suggestion) ==
-          R"({"error":404,"code":"resource_not_consistent","reason":"resource changes are still being processed by )"
-          R"(system","suggestion":"this is a temporary state that will eventually be resolved by the system; please )"
-          R"(retry request"})");
+    CHECK(answer.code == "resource_not_consistent");
+    CHECK(answer.reason == "resource changes are still being processed by system");
+    CHECK(answer.suggestion ==
+          "this is a temporary state that will eventually be resolved by the system; please retry request");
     CHECK(made.reason == reason::not_ready);
     CHECK(made.id == id);
 }
@@ -202,7 +197,7 @@ TEST_CASE("X-HTTP-Method-Override makes a POST another method") {
         CHECK(is_untouched(made));
         CHECK(made.reason == reason::method_override);
         CHECK(is_untouched(decide("POST", "/api/v1/projects", not_ready, fields)));
-        CHECK_FALSE(spliced_into(decide("GET", project + "?info", ready, fields)).empty());
+        CHECK_FALSE(inserted_by(decide("GET", project + "?info", ready, fields)).empty());
     }
 }
 
@@ -287,7 +282,7 @@ TEST_CASE("more members of a collection than a snapshot holds are refused") {
 TEST_CASE("the first rule that selects a request decides") {
     auto config = only(augment_rule{"projects", {"first"}, unknown_augment::ready});
     config.rules.push_back({"second", "GET", "/projects/{id}", "", augment_rule{"projects", {"second"}}});
-    CHECK(spliced_into(decide("GET", project, nothing_known, {}, config)) == R"({"first":true})");
+    CHECK(inserted_by(decide("GET", project, nothing_known, {}, config)) == R"({"first":true})");
     config.rules[0].query = "info";
     CHECK(decide("GET", project, nothing_known, {}, config).rule == 1);
 }
@@ -298,7 +293,7 @@ TEST_CASE("any prefix, none among them, and any endpoint") {
     const auto path = "/file_versions/" + to_string(id) + "/url";
     const auto selects = [&](std::string prefix, const std::string& target) {
         config.prefix = std::move(prefix);
-        return !spliced_into(decide("GET", target, nothing_known, {}, config)).empty();
+        return !inserted_by(decide("GET", target, nothing_known, {}, config)).empty();
     };
     CHECK(selects("", path));
     CHECK(selects("/", path));
@@ -338,13 +333,6 @@ TEST_CASE("the gate costs no memory") {
     const auto after = testing::allocations();
     CHECK(is_gated(made));
     CHECK(after == before);
-}
-
-TEST_CASE("an error's body is one line of JSON") {
-    CHECK(error_body(404, "c", "r", "s") == R"({"error":404,"code":"c","reason":"r","suggestion":"s"})");
-    CHECK(error_body(400, "", "a \"b\" \\ \n\t\x01", "\xC3\xA9") ==
-          "{\"error\":400,\"code\":\"\",\"reason\":\"a \\\"b\\\" \\\\ "
-          "\\u000a\\u0009\\u0001\",\"suggestion\":\"\xC3\xA9\"}");
 }
 
 TEST_CASE("each reason has its word") {

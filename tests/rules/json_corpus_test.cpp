@@ -1,5 +1,5 @@
-// JSON, production by production, as tests/corpora has it: what is not JSON is never inserted into, what is goes on being
-// JSON, and limits are told apart from faults.
+// JSON, production by production, as tests/corpora has it: what is not JSON is never inserted into, what is goes on
+// being JSON, and limits are told apart from faults.
 #include "sidecar/augment.hpp"
 
 #include "tests/corpora/corpus.hpp"
@@ -14,9 +14,7 @@ namespace {
 
 boost::system::result<insertion, not_augmented> planned(const std::string& body) { return plan_insertion(body, "1"); }
 
-bool is_limit(not_augmented why) {
-    return why == not_augmented::number_out_of_range || why == not_augmented::too_deep;
-}
+bool is_limit(not_augmented why) { return why == not_augmented::number_out_of_range || why == not_augmented::too_deep; }
 
 } // namespace
 

@@ -48,6 +48,21 @@ public:
         }
     }
 
+    // With one place broken, or not.
+    std::string damaged(std::string body) {
+        constexpr std::string_view bytes = "{}[]\",:\\ \n0-e.tu\xC3\x01";
+        const auto at = below(body.size());
+        switch (below(3)) {
+        case 0:
+            return body.erase(at, 1 + below(3));
+        case 1:
+            return body.insert(at, 1, bytes[below(bytes.size())]);
+        default:
+            body[at] = bytes[below(bytes.size())];
+            return body;
+        }
+    }
+
     unsigned below(std::size_t limit) { return static_cast<unsigned>(random_() % limit); }
 
 private:

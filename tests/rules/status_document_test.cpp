@@ -1,5 +1,9 @@
 #include "sidecar/readiness.hpp"
 
+#include "tests/rules/json_corpus.hpp"
+#include "tests/rules/json_grammar.hpp"
+#include "tests/rules/json_samples.hpp"
+
 #include <doctest/doctest.h>
 
 using namespace sidecar;
@@ -141,6 +145,57 @@ TEST_CASE("malformed at any byte, it is refused whole") {
         damaged.insert(at, 1, sample[at]);
         refused(damaged);
     }
+}
+
+TEST_CASE("in what no rule asks for, each production of the grammar is ignored, and nothing else") {
+    for (const auto& [production, text, valid] : testing::json_corpus()) {
+        CAPTURE(production);
+        CAPTURE(text);
+        const auto facts = testing::json_grammar::read(text);
+        if (facts && facts->lone_surrogate) continue;
+        for (const auto& body : {"{\"x\":" + text + "}", "{\"x\":[{\"y\":" + text + "},1],\"files\":[]}",
+                                 projects(entry(",\"x\":" + text)), projects(entry(",\"x\":[" + text + "]"))}) {
+            CAPTURE(body);
+            CHECK(read_status(body, dds).has_value() == valid);
+        }
+    }
+}
+
+TEST_CASE("property: what is a status document by the grammar is read, and nothing that is no JSON") {
+    testing::json_samples samples(77);
+    int read = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string body = projects(entry(",\"x\":" + samples.value(4)));
+        body.insert(1, "\"y\":" + samples.object() + ",");
+        if (round % 4 != 0) body = samples.damaged(body);
+        CAPTURE(body);
+        const bool taken = read_status(body, dds).has_value();
+        const auto facts = testing::json_grammar::read(body);
+        if (round % 4 == 0) REQUIRE(taken);
+        if (!facts) REQUIRE_FALSE(taken);
+        read += taken ? 1 : 0;
+    }
+    CHECK(read > 5'500);
+}
+
+TEST_CASE("what stands behind the text is not read for it") {
+    for (const std::string_view behind : {"}", "]", ",", "\"", " ", "{", "]}", "}]}", ":1}"}) {
+        std::string room;
+        while (room.size() < json_padding) room += behind;
+        for (std::size_t size = 0; size <= sample.size(); ++size) {
+            const auto bytes = sample.substr(0, size) + room;
+            const auto read = read_status({std::string_view(bytes).substr(0, size), room.size()}, dds);
+            CHECK(read.has_value() == (size == sample.size()));
+        }
+    }
+}
+
+TEST_CASE("nesting is followed to 1024 levels in what no rule asks for") {
+    const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+    CHECK(read_status("{\"x\":" + nested(1023) + "}", dds).has_value());
+    CHECK(refused("{\"x\":" + nested(1024) + "}") == "status document: nested too deep, 2054 bytes read");
+    CHECK(read_status(projects(entry(",\"x\":" + nested(1021))), dds).has_value());
+    CHECK(refused(projects(entry(",\"x\":" + nested(1022)))).starts_with("status document: nested too deep"));
 }
 
 TEST_CASE("nesting without end is refused, not followed") {

@@ -209,7 +209,11 @@ void make_answer(script& s, dice& d, string_view method) {
         else if (!until_close)
             head.both("Content-Length: " + std::to_string(payload.size()) + "\r\n");
     }
-    if (s.planned == fault::illegal_answer) head.dropped(any_of(d, illegal_lines));
+    if (s.planned == fault::illegal_answer) {
+        auto line = any_of(d, illegal_lines);
+        if (line.starts_with("X :")) line = "X: a\r\n b\r\n"; // of a response, the blank is left out
+        head.dropped(line);
+    }
     s.backend_closes = until_close || d.one_in(10);
     if (s.backend_closes && !until_close) head.dropped("Connection: close\r\n");
     s.answer = interim + head.all + "\r\n" + body;

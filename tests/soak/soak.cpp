@@ -260,7 +260,10 @@ private:
             }
             const auto n = ::recv(connection_.descriptor(), piece.data(), piece.size(), 0);
             if (n <= 0) {
-                ended_ = n == 0 ? harness::ending::fin : harness::ending::reset;
+                // A send of the other thread's takes the error off the socket, which then reads as an end.
+                pollfd state{connection_.descriptor(), 0, 0};
+                ::poll(&state, 1, 0);
+                ended_ = n == 0 && !(state.revents & POLLHUP) ? harness::ending::fin : harness::ending::reset;
                 break;
             }
             got.append(piece.data(), static_cast<std::size_t>(n));
