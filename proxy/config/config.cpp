@@ -23,7 +23,9 @@ constexpr std::size_t file_bytes_max = 2 * mib; // read; parse_yaml says what is
 std::string with_place(const complaint& told, std::string_view file_name, const overrides& over) {
     if (told.where.option > 0) {
         const auto& option = over.set.at(static_cast<std::size_t>(told.where.option) - 1);
-        return "--set " + shown(std::string_view(option).substr(0, option.find('='))) + ": " + told.message;
+        const auto key = option.substr(0, option.find('='));
+        const bool names_key = !key.empty() && told.message.starts_with(key + ": ");
+        return "--set " + (names_key ? "" : shown(key) + ": ") + told.message;
     }
     std::string text(file_name);
     text.append(":").append(std::to_string(told.where.line)).append(":").append(std::to_string(told.where.column));

@@ -132,12 +132,14 @@ void set_options(yaml_node& root, const std::vector<std::string>& options, findi
 }
 
 void expand_variables(yaml_node& node, const overrides::variables& variables, findings& all) {
-    if (node.is == yaml_node::kind::scalar && node.text.find("${") != std::string::npos)
+    if (node.is == yaml_node::kind::scalar && node.text.find("${") != std::string::npos) {
+        node.quoted = false; // within braces it needs quotes, and may be a number all the same
         if (auto why = expansion(variables).run(node.text); !why.empty()) {
             all.complain(node.where, std::move(why));
             node.text.clear();
             node.is = yaml_node::kind::unusable;
         }
+    }
     for (auto& each : node.items) expand_variables(each, variables, all);
 }
 

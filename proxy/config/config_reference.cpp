@@ -217,7 +217,7 @@ std::string config_reference() {
         "`--print-schema` is for editors.\n\n"
         "- Durations: `250ms`, `10s`, `2m`, `1h`. Sizes: `512B`, `64KiB`, `1MiB`, `2GiB`.\n"
         "- In values, `${NAME}` is a variable of the environment, which must be set; `${NAME:-text}` does without;\n"
-        "  `$${` stands for `${` itself.\n"
+        "  `$${` stands for `${` itself. Within `[]` and `{}` such a value needs quotes.\n"
         "- `--set KEY=VALUE` (as often as wanted) comes over the file: `--set upstream.address=127.0.0.1:3000`. A list "
         "is\n"
         "  set whole: `--set 'own_answers.cors.allow_origins=[\"https://portal.example\"]'`.\n"

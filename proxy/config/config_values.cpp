@@ -69,7 +69,7 @@ bool is_endpoint_host(const std::string& host, bool bracketed) {
     if (bracketed) return ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
     if (all(host, [](char c) { return is_digit(c) || c == '.'; }))
         return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1;
-    return !host.empty() && host.size() <= 253 && !host.starts_with('.') &&
+    return !host.empty() && host.size() <= 253 && !host.starts_with('.') && !is_odd_address(host) &&
            all(host, [](char c) { return is_alphanumeric(c) || is_one_of(c, "-._"); });
 }
 

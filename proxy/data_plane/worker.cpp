@@ -143,4 +143,6 @@ void worker::stop() {
 
 const worker_metrics& worker::metrics() const noexcept { return running_->context_.metrics; }
 
+time_point worker::last_turn() const noexcept { return {}; }
+
 } // namespace sidecar

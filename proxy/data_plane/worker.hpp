@@ -27,6 +27,8 @@ public:
     void stop();
 
     const worker_metrics& metrics() const noexcept;
+    // Any thread. When its loop last turned; nothing: it does not tell.
+    time_point last_turn() const noexcept;
 
 private:
     class running;

@@ -37,7 +37,7 @@ GOOD = [
     "listen: {address: '0.0.0.0:${PORT:-8080}', socket_mode: '0600'}",
     "listen: {address: 'unix:/run/sidecar.sock'}",
     "upstream: {max_connections: auto, max_pending: 0, reuse_for_writes: 0s, unreachable: close}",
-    "status: {jitter: 0.25, expose: ${EXPOSE:-true}, headers: [{name: A, value: 1}, {name: B, file: /b}]}",
+    "status: {jitter: 0.25, expose: '${EXPOSE:-true}', headers: [{name: A, value: 1}, {name: B, file: /b}]}",
     "own_answers: {cors: {allow_origins: []}}",
     "admin: {address: off, hosts: [sidecar.example]}",
     "log: {access: off}",

@@ -242,7 +242,8 @@ TEST_CASE("variables of the environment stand in values") {
     CHECK(values("listen: {address: '0.0.0.0:${PORT}'}").listen.address.port == 8081);
     CHECK(values("listen: {address: \"0.0.0.0:${PORT:-1}\"}").listen.address.port == 8081);
     CHECK(values("listen: {address: '0.0.0.0:${NONE:-82}'}").listen.address.port == 82);
-    CHECK(values("workers: ${NONE:-3}").workers == 3); // plain: a number
+    CHECK(values("workers: ${NONE:-3}").workers == 3);
+    CHECK(values("{workers: '${NONE:-3}'}").workers == 3); // the quotes are YAML's need
     CHECK(values("status: {ca_file: '${NONE:-}'}").status.ca_file.empty());
     CHECK(values("status: {ca_file: '/a${EMPTY}b'}").status.ca_file == "/ab");
     CHECK(values("status: {ca_file: '/a${EMPTY:-c}b'}").status.ca_file == "/acb");
@@ -282,20 +283,19 @@ TEST_CASE("--set comes over the file, with the same checks") {
 
     CHECK(set_complaints({"upstream.adress=a:1"}) ==
           "--set upstream.adress: unknown key 'adress', did you mean 'address'?");
-    CHECK(set_complaints({"workers=0"}) ==
-          "--set workers: workers: expected a number from 1 to 1024, or auto, not '0'");
+    CHECK(set_complaints({"workers=0"}) == "--set workers: expected a number from 1 to 1024, or auto, not '0'");
     CHECK(set_complaints({"workers"}) ==
           "--set workers: expected KEY=VALUE, such as upstream.address=127.0.0.1:3000 (a list is set whole)");
     for (const auto* bad : {"", "=1", ".a=1", "a.=1", "a..b=1", "rules[0].name=a", "Workers=1"})
         CHECK_MESSAGE(set_complaints({bad}).find("expected KEY=VALUE") != std::string::npos, bad);
     CHECK(set_complaints({"workers=1", "drain.timeout=5"}, "workers: x\nlog: {level: loud}") ==
           "f:2:14: log.level: expected debug or info or warn or error, not 'loud'\n"
-          "--set drain.timeout: drain.timeout: '5' needs a unit: ms, s, m or h"); // the file's first
+          "--set drain.timeout: '5' needs a unit: ms, s, m or h"); // the file's first
     CHECK(set_complaints({"status.headers=[{name: A, value: \"s3cret\\n\"}]"}).find("s3cret") == std::string::npos);
     CHECK(set_complaints({"drain.timeout=[", "workers=1"}).find("--set drain.timeout: ") == 0);
     std::vector<std::string> told;
     REQUIRE(read_config("{}", "f", {{"log.access=true"}, {}}, &told).has_value());
-    CHECK(told == std::vector<std::string>{"--set log.access: log.access: 'true' is deprecated, write all"});
+    CHECK(told == std::vector<std::string>{"--set log.access: 'true' is deprecated, write all"});
 }
 
 TEST_CASE("what is doubtful in a file that is right is told on request") {
@@ -389,6 +389,10 @@ TEST_CASE("addresses are HOST:PORT") {
                           std::string::npos,
                       text);
     CHECK(read("listen: {address: 127.0.0.1:0}").listen.address.port == 0);
+    for (const auto* text : {"127.1:80", "2130706433:80", "0x7f.1:80", "a.0x7f:80"})
+        CHECK_MESSAGE(complaints("upstream: {address: '" + std::string(text) + "'}").find("expected HOST:PORT") !=
+                          std::string::npos,
+                      text);
     CHECK(complaints("upstream: {address: 127.0.0.1:0}") == "1:21: upstream.address: the port can't be 0");
 }
 
@@ -462,7 +466,8 @@ TEST_CASE("a key that is wrong by itself is not compared with others") {
 
 TEST_CASE("the status URL must be one") {
     for (const auto* text :
-         {"ftp://a/", "http://", "http://u:p@a/", "http://a/#b", "http://a b/", "http://a:0/", "http://a\"b/"})
+         {"ftp://a/", "http://", "http://u:p@a/", "http://a/#b", "http://a b/", "http://a:0/", "http://a\"b/",
+          "https://127.1/", "https://2130706433/", "https://0x7f.1/", "https://127.0.0.01/"})
         CHECK(complaints("status: {url: '" + std::string(text) + "'}").starts_with("1:15: status.url: "));
 }
 

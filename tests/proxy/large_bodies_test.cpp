@@ -59,7 +59,7 @@ struct fixture {
 
     std::uint64_t metric(const std::string& name) const {
         auto operators = wire::connect(proxy.admin_port());
-        operators.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+        operators.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
         const auto text = operators.receive_answer().body;
         const auto at = text.find("\n" + name + " ");
         if (at == std::string::npos) throw std::runtime_error("no metric " + name);
