@@ -1,5 +1,6 @@
 """What the manifests say, before anything runs."""
 
+import os
 import re
 import shutil
 
@@ -159,3 +160,5 @@ class Configuration(Case):
         for each in ("native", "unix_socket", "status_process"):
             with self.subTest(each):
                 self.succeeds(sidecar, "--config", DEPLOY / f"component/{each}/sidecar.yaml", "--check")
+        environment = os.environ | {"SIDECAR_SECRET": "not-a-secret"}
+        self.succeeds(sidecar, "--config", DEPLOY / "compose/sidecar/sidecar.yaml", "--check", env=environment)
