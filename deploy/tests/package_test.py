@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 
 import images
 import workshop
@@ -107,6 +109,55 @@ class Unit(Case):
         drain = workshop.yaml().safe_load((ROOT / "sidecar.yaml").read_text())["drain"]
         drained = sum(int(drain[key].removesuffix("s")) for key in ("accept_for", "timeout"))
         self.assertGreater(int(re.search(r"TimeoutStopSec=(\d+)", text)[1]), drained)
+
+    def test_its_filter_lets_every_system_call_pass_that_the_program_makes(self):
+        for each in ("systemd-analyze", "strace"):
+            if not shutil.which(each):
+                self.skipTest(f"{each} is not here")
+        allowed = self.allowed_calls()
+        with tempfile.TemporaryDirectory() as directory:
+            config = pathlib.Path(directory) / "sidecar.yaml"
+            config.write_text(CONFIG.replace("127.0.0.1:9/", "localhost:9/") + "upstream: {address: \"localhost:9\", connect_retry: 0s}\n")
+            trace = pathlib.Path(directory) / "trace"
+            command = ["strace", "-f", "-o", trace, workshop.program("sidecar"), "--config", config]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            try:
+                while (serving := workshop.as_json(process.stdout.readline()))["msg"] != "serving":
+                    pass
+                for port, path in ((serving["port"], "/"), (serving["admin_port"], "/metrics")):
+                    with contextlib.suppress(urllib.error.HTTPError):
+                        urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20).read()
+                program = int(run("pgrep", "-P", str(process.pid)).stdout.split()[0])
+                os.kill(program, signal.SIGHUP)
+                while workshop.as_json(process.stdout.readline())["msg"] != "reloaded":
+                    pass
+                os.kill(program, signal.SIGTERM)
+                process.communicate(timeout=30)
+            finally:
+                process.kill()
+                process.wait()
+            made = set(re.findall(r"(?m)^\d+ +([a-z_0-9]+)\(", trace.read_text()))
+        self.assertEqual(made - allowed, set())
+        self.figure(f"{len(made)} different ones")
+
+    @staticmethod
+    def allowed_calls():
+        """What the unit's SystemCallFilter= leaves, by systemd's own lists."""
+        groups, name = {}, None
+        for line in run("systemd-analyze", "syscall-filter").stdout.splitlines():
+            if line.startswith("@"):
+                groups[name := line] = []
+            elif name and line.strip() and not line.strip().startswith("#"):
+                groups[name].append(line.strip())
+
+        def calls(name):
+            return {call for each in groups.get(name, []) for call in (calls(each) if each.startswith("@") else [each])}
+
+        allowed = calls("@default")
+        for sign, names in re.findall(r"SystemCallFilter=(~?)(.*)", (DEPLOY / "package/sidecar.service.in").read_text()):
+            for each in names.split():
+                allowed = allowed - calls(each) if sign else allowed | calls(each)
+        return allowed
 
     def test_the_service_manager_is_told_when_it_serves_reloads_and_ends(self):
         with tempfile.TemporaryDirectory() as directory:
