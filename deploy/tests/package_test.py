@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -200,6 +201,8 @@ class Installation(Case):
                 self.assertEqual(files_below(directory), INSTALLED)
                 config = pathlib.Path(directory) / "etc/sidecar/sidecar.yaml"
                 config.write_text("# mine\n")
+            unit = pathlib.Path(directory, "usr/lib/systemd/system/sidecar.service").read_text()
+            self.assertEqual(set(re.findall(r"(?m)^Exec\w+=(\S+sidecar) ", unit)), {"/usr/bin/sidecar"})
             install_to(self, directory)
             self.assertEqual(config.read_text(), "# mine\n")
 
@@ -217,17 +220,8 @@ class Installation(Case):
         self.figure(f"{package.name}, {package.stat().st_size / 1e6:.1f} MB")
 
     def test_the_package_is_installed_run_upgraded_and_removed_in_a_debian_of_its_own(self):
-        workshop.heavy("a Debian to install into")
-        package = debian_package()
-        root = WORK / "installed"
-        run("rm", "-rf", root)
-        images.must("cp", "-a", images.debian_root(), root)
-        images.must("cp", package, root / "sidecar.deb")
-        images.must("cp", "/etc/resolv.conf", root / "etc/resolv.conf")
+        root = installed_root()
         inside = functools.partial(self.succeeds, "chroot", root)
-        apt = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "--no-install-recommends")
-        inside(*apt, "update")
-        inside(*apt, "install", "/sidecar.deb")
         self.assertRegex(inside("sidecar", "--version"), r"sidecar \d+")
         inside("sidecar", "--check")
         # In a network of its own, as nobody, with the configuration as it was installed.
@@ -248,6 +242,53 @@ class Installation(Case):
         inside("dpkg", "-P", "sidecar")
         self.assertFalse((root / "etc/sidecar").exists(), "purging does not")
         run("rm", "-rf", root)
+
+    def test_systemd_starts_reloads_and_stops_it_with_all_that_the_unit_forbids_it(self):
+        images.podman()
+        root = installed_root("systemd", "systemd-sysv", "dbus")
+        name = "sidecar-systemd-test"
+        run("podman", "rm", "-f", name)
+        inside = functools.partial(run, "podman", "exec", name)
+        try:
+            options = ("--network", "none", "--systemd=always", "--privileged")
+            self.succeeds("podman", "run", "-d", "--name", name, *options, "--rootfs", root, "/sbin/init")
+            self.eventually(lambda: inside("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), 60, "systemd runs")
+            self.succeeds("podman", "exec", name, "systemctl", "start", "sidecar")
+            self.assertRegex(inside("sidecar", "healthcheck").stdout, "^200 ", "it serves when `start` returns")
+            shown = dict(line.split("=", 1) for line in inside("systemctl", "show", "sidecar").stdout.splitlines() if "=" in line)
+            self.assertEqual((shown["ActiveState"], shown["StatusText"]), ("active", "serving on port 8080, admin on port 9090"))
+            process = inside("cat", f"/proc/{shown['MainPID']}/status").stdout
+            self.assertRegex(process, r"(?m)^CapBnd:\s+0+$")
+            self.assertNotRegex(process, r"(?m)^Uid:\s+0\s")
+            config = root / "etc/sidecar/sidecar.yaml"
+            shipped = config.read_text()
+            config.write_text(shipped + "drian: {}\n")
+            self.assertNotEqual(inside("systemctl", "reload", "sidecar").returncode, 0, "a wrong file is refused")
+            config.write_text(shipped)
+            self.succeeds("podman", "exec", name, "systemctl", "reload", "sidecar")
+            began = time.monotonic()
+            self.succeeds("podman", "exec", name, "systemctl", "stop", "sidecar")
+            ended = inside("systemctl", "show", "-p", "Result", "-p", "ExecMainStatus", "sidecar").stdout
+            self.assertEqual(ended, "Result=success\nExecMainStatus=0\n")
+            self.figure(f"stopped in {time.monotonic() - began:.1f} s")
+        finally:
+            run("podman", "rm", "-f", name)
+        run("rm", "-rf", root)
+
+
+def installed_root(*packages):
+    """A Debian with the package in it, and what it needs; from the mirror that this machine uses."""
+    workshop.heavy("a Debian to install into")
+    package = debian_package()
+    root = WORK / "installed"
+    run("rm", "-rf", root)
+    images.must("cp", "-a", images.debian_root(), root)
+    images.must("cp", package, root / "sidecar.deb")
+    images.must("cp", "/etc/resolv.conf", root / "etc/resolv.conf")
+    apt = ("chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "--no-install-recommends")
+    images.must(*apt, "update")
+    images.must(*apt, "install", *packages, "/sidecar.deb")
+    return root
 
 
 def install_to(case, directory):
