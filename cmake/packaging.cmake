@@ -16,8 +16,10 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/LICENSE)
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 endif()
 
-set(unit_binary ${CMAKE_INSTALL_FULL_BINDIR}/sidecar)
-configure_file(deploy/package/sidecar.service.in generated/sidecar.service @ONLY)
+# The unit names the program where it lies, which only the installation knows.
+install(CODE "
+  set(unit_binary \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/sidecar)
+  configure_file(${CMAKE_SOURCE_DIR}/deploy/package/sidecar.service.in ${CMAKE_BINARY_DIR}/generated/sidecar.service @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/generated/sidecar.service DESTINATION lib/systemd/system)
 
 # Where the program looks for it, whatever the prefix. One that is there is somebody's own.

@@ -96,3 +96,23 @@ tick() {
 check() {
     if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
+
+# How many jobs at a time: one for each processor, and 750 MB for each, which is what a compiler of this code takes. A
+# container's own limit counts as the machine's memory does. JOBS says otherwise.
+parallel() {
+    local cores=${JOBS:-} memory limit used root=${CGROUP_ROOT:-/sys/fs/cgroup} group
+    [[ -z $cores ]] || { echo "$cores" && return; }
+    cores=$(nproc)
+    memory=$(awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
+    group=$root$(sed -n 's/^0:://p' /proc/self/cgroup 2>/dev/null)
+    [[ -e $group/memory.max ]] || group=$root
+    limit=$(cat "$group/memory.max" 2>/dev/null || cat "$root/memory/memory.limit_in_bytes" 2>/dev/null) || limit=max
+    if [[ $limit =~ ^[0-9]{1,15}$ ]]; then
+        used=$(cat "$group/memory.stat" "$root/memory/memory.stat" 2>/dev/null | awk '/^(anon|total_rss) / { print $2; exit }') || true
+        limit=$(((limit - ${used:-0}) / 1048576))
+        ((limit > memory)) || memory=$limit
+    fi
+    ((memory /= 750)) || true
+    ((memory >= 1)) || memory=1
+    echo $((cores < memory ? cores : memory))
+}

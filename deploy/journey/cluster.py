@@ -150,9 +150,9 @@ class Pod:
             return
         if self.native:
             command = self.sidecar["lifecycle"]["preStop"]["exec"]["command"][1:]
-            hook = await asyncio.create_subprocess_exec(self.cluster.program, *command, "--config", self.directory / "sidecar.yaml")
+            hook = await asyncio.create_subprocess_exec(self.cluster.program, "--config", self.directory / "sidecar.yaml", *command)
             if await hook.wait() != 0:
-                self.sidecar_process.terminate()  # INTERIM
+                raise AssertionError(f"pod {self.number}: the sidecar's preStop failed")
             await self.api_process.wait()
         self.exit_codes["sidecar"] = await self.terminate(self.sidecar_process, deadline)
 

@@ -93,6 +93,29 @@ class Container(Case):
         self.figure(f"drained in {time.monotonic() - began:.1f} s, exit code 0")
 
 
+class StatusProcess(Case):
+    """The image of the process that reads the API's database (tests/grape has the database)."""
+
+    IMAGE, NAME = "localhost/sidecar-status:test", "sidecar-status-test"
+
+    def test_it_runs_confined_and_without_a_database_it_says_so(self):
+        images.podman()
+        images.base_image()
+        images.build("deploy/status_process/Containerfile", self.IMAGE)
+        run("podman", "rm", "-f", self.NAME)
+        confined = ["--network", "none", "--read-only", "--read-only-tmpfs=false", "--user", f"{ANY_UID}:0", "--cap-drop", "all", "--memory", "128m"]
+        environment = ["-e", "SIDECAR_SECRET=not-a-secret", "-e", "DATABASE_URL=postgres://nobody@127.0.0.1:1/dds"]
+        try:
+            self.succeeds("podman", "run", "-d", "--name", self.NAME, *confined, *environment, self.IMAGE)
+            network = ["nsenter", "-t", self.succeeds("podman", "inspect", "-f", "{{.State.Pid}}", self.NAME).strip(), "-n"]
+            self.eventually(lambda: status_of("http://127.0.0.1:3100/livez", *network) == "200", 30, "it lives")
+            document = "http://127.0.0.1:3100/internal/consistency"
+            self.assertNotIn(status_of(document, *network), ("200", "503"), "not without the secret")
+            self.assertEqual(status_of(document, *network, fields=["X-Sidecar-Secret: not-a-secret"]), "503")
+        finally:
+            run("podman", "rm", "-f", self.NAME)
+
+
 class Arm64(Case):
     """The image for the other processor, compiled across here and run by an emulator."""
 
@@ -135,5 +158,6 @@ class Arm64(Case):
             process.wait()
 
 
-def status_of(url):
-    return run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "20", url).stdout
+def status_of(url, *network, fields=()):
+    options = [option for field in fields for option in ("-H", field)]
+    return run(*network, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "20", *options, url).stdout

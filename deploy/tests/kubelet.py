@@ -80,7 +80,7 @@ class Pod:
             self.run(container)
             if container.get("restartPolicy") == "Always":
                 self.await_startup(container)
-            elif code := podman("wait", self.full_name(container)) != "0":
+            elif (code := podman("wait", self.full_name(container))) != "0":
                 raise Failed(f"{container['name']} ended with {code}; its log:\n{self.log(container['name'])}")
         for container in self.spec["containers"]:
             self.run(container)

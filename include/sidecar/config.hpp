@@ -82,6 +82,7 @@ struct request_header {
 
 struct status_config {
     std::string url = "http://127.0.0.1:3000/internal/consistency";
+    std::string socket; // path of a Unix socket to ask through; empty: url's host and port
     milliseconds interval{1'000};
     double jitter = 0.1; // of the interval, either way
     milliseconds timeout{5'000};

@@ -6,21 +6,35 @@
 #include "sidecar/result.hpp"
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace sidecar {
 
+// What comes over what the file says.
+struct overrides {
+    using variables = std::map<std::string, std::string, std::less<>>;
+    std::vector<std::string> set; // KEY=VALUE, such as upstream.address=127.0.0.1:3000
+    variables environment;        // for ${NAME} in values
+};
+
 // What the text does not mention has its default. `file_name` is for the messages. What is right and yet not as it
 // should be (deprecated) is appended to `warnings`, a line each.
-result<config> read_config(std::string_view text, std::string_view file_name,
+result<config> read_config(std::string_view text, std::string_view file_name, const overrides& = {},
                            std::vector<std::string>* warnings = nullptr);
 
-result<config> load_config(const std::filesystem::path&, std::vector<std::string>* warnings = nullptr);
+result<config> load_config(const std::filesystem::path&, const overrides& = {},
+                           std::vector<std::string>* warnings = nullptr);
+
+// For whoever checks a file before it is used: rules that no request reaches, files that are not there (yet).
+std::vector<std::string> doubts_about(const config&);
 
 // YAML that read_config reads back to the same. What may be a secret (values of status.headers, a query in status.url)
 // is `<redacted>`, which can't be read back.
 std::string print_config(const config&);
+std::string print_rules(std::vector<rule>); // as the list that it would be there
 
 } // namespace sidecar

@@ -35,6 +35,7 @@ std::string quoted_if_needed(std::string_view text, layout where) {
     if (is_plain(text, where)) return std::string(text);
     std::string out;
     append_json_string(out, text); // YAML's double quotes take all of JSON's escapes
+    for (auto at = out.find("${"); at != std::string::npos; at = out.find("${", at + 3)) out.insert(at, "$");
     return out;
 }
 
@@ -45,63 +46,64 @@ public:
           indent_(indent),
           how_(how) {}
 
-    void flag(std::string_view name, bool value) { line(name, value ? "true" : "false"); }
-    void file_mode(std::string_view name, unsigned value) { line(name, "\"" + print_file_mode(value) + "\""); }
+    void flag(const key& of, bool value) { line(of.name, value ? "true" : "false"); }
+    void file_mode(const key& of, unsigned value) { line(of.name, "\"" + print_file_mode(value) + "\""); }
+    void renamed(std::string_view, std::string_view) {}
     void dropped(std::string_view, std::string_view) {}
-    void number(std::string_view name, double value, range<double>) { line(name, print_number(value)); }
-    void size(std::string_view name, std::size_t value, range<std::uint64_t>) { line(name, print_size(value)); }
-    void duration(std::string_view name, milliseconds value, range<milliseconds>) { line(name, print_duration(value)); }
+    void number(const key& of, double value, range<double>) { line(of.name, print_number(value)); }
+    void size(const key& of, std::size_t value, range<std::uint64_t>) { line(of.name, print_size(value)); }
+    void duration(const key& of, milliseconds value, range<milliseconds>) { line(of.name, print_duration(value)); }
 
     template <std::integral T>
-    void count(std::string_view name, T value, range<std::uint64_t>, automatic zero = automatic::no) {
-        line(name, zero == automatic::yes && value == 0 ? "auto" : std::to_string(value));
+    void count(const key& of, T value, range<std::uint64_t>, automatic zero = automatic::no) {
+        line(of.name, zero == automatic::yes && value == 0 ? "auto" : std::to_string(value));
     }
-    void address(std::string_view name, const endpoint& value, port_zero) {
+    void address(const key& of, const endpoint& value, port_zero) {
         const auto text = print_endpoint(value);
-        line(name, text.starts_with('[') || !value.path.empty() ? quoted_if_needed(text, how_) : text);
+        line(of.name, text.starts_with('[') || !value.path.empty() ? quoted_if_needed(text, how_) : text);
     }
-    void address_or_off(std::string_view name, const std::optional<endpoint>& value, port_zero zero) {
-        value ? address(name, *value, zero) : line(name, "off");
+    void address_or_off(const key& of, const std::optional<endpoint>& value, port_zero zero) {
+        value ? address(of, *value, zero) : line(of.name, "off");
     }
-    void text(std::string_view name, std::string_view value, text_check, presence needed = presence::shown) {
-        if (needed != presence::if_set || !value.empty()) line(name, quoted_if_needed(value, how_));
+    void text(const key& of, std::string_view value, const text_form&, presence needed = presence::shown) {
+        if (needed != presence::if_set || !value.empty()) line(of.name, quoted_if_needed(value, how_));
     }
-    void texts(std::string_view name, const std::vector<std::string>& values, text_check, presence = presence::shown) {
+    void texts(const key& of, const std::vector<std::string>& values, const text_form&, presence = presence::shown) {
         std::string all = "[";
         for (const auto& value : values)
             all.append(all.size() == 1 ? "" : ", ").append(quoted_if_needed(value, layout::braces));
-        line(name, all + "]");
+        line(of.name, all + "]");
     }
-    void secret(std::string_view name, std::string_view value, text_check) {
-        if (!value.empty()) line(name, redacted);
+    void secret(const key& of, std::string_view value, const text_form&) {
+        if (!value.empty()) line(of.name, redacted);
     }
-    void url(std::string_view name, const std::string& value) { // a query may hold a token
+    void url(const key& of, const std::string& value) { // a query may hold a token
         const auto query = value.find('?');
-        line(name, quoted_if_needed(value.substr(0, query), how_) +
-                       (query == std::string::npos ? "" : "?" + std::string(redacted)));
+        line(of.name, quoted_if_needed(value.substr(0, query), how_) +
+                          (query == std::string::npos ? "" : "?" + std::string(redacted)));
     }
 
     template <class Enum>
-    void word(std::string_view name, Enum value, words_for<std::type_identity_t<Enum>> words) {
+    void word(const key& of, Enum value, words_for<std::type_identity_t<Enum>> words) {
         for (const auto& each : words)
-            if (each.meaning == value && each.instead.empty()) line(name, each.spelling);
+            if (each.meaning == value && each.instead.empty()) line(of.name, each.spelling);
     }
 
     template <class Values>
-    void section(std::string_view name, Values& values) {
-        section(name, [&values](printer& inner) { keys(inner, values); });
+    void section(const key& of, Values& values) {
+        section(of, [&values](printer& inner) { keys(inner, values); });
     }
     template <std::invocable<printer&> Keys>
-    void section(std::string_view name, const Keys& print_keys) {
-        out_.append(indent_, ' ').append(name).append(":\n");
+    void section(const key& of, const Keys& print_keys) {
+        out_.append(indent_, ' ').append(of.name).append(":\n");
         printer inner(out_, indent_ + 2);
         print_keys(inner);
     }
 
     template <class Item>
-    void list(std::string_view name, std::vector<Item>& items, std::size_t = 0) {
-        if (items.empty()) return line(name, "[]");
-        out_.append(indent_, ' ').append(name).append(":\n");
+    void list(const key& of, std::vector<Item>& items, std::size_t = 0) {
+        if (items.empty()) return line(of.name, "[]");
+        out_.append(indent_, ' ').append(of.name).append(":\n");
         for (auto& item : items) {
             const auto begins = out_.size();
             printer inner(out_, indent_ + 4);
@@ -112,7 +114,7 @@ public:
 
     template <class... Alternatives, class... Names>
     void alternatives(std::variant<Alternatives...>& value, Names... names) {
-        const std::array<std::string_view, sizeof...(Names)> all{names...};
+        const std::array<std::string_view, sizeof...(Names)> all{names.name...};
         std::string inside;
         printer braces(inside, 0, layout::braces);
         std::visit([&braces](auto& chosen) { keys(braces, chosen); }, value);
@@ -139,6 +141,12 @@ std::string print_config(const config& values) {
     printer all(out);
     auto copy = values; // the list of keys is also the reader's, who writes
     keys(all, copy);
+    return out;
+}
+
+std::string print_rules(std::vector<rule> rules) {
+    std::string out;
+    printer(out).list({"rules", ""}, rules);
     return out;
 }
 

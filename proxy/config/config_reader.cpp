@@ -17,6 +17,8 @@ std::string_view kind_of(const yaml_node& node) {
         return "a list";
     case yaml_node::kind::map:
         return "a map";
+    case yaml_node::kind::unusable:
+        return "what can't be read";
     }
     return "";
 }
@@ -28,6 +30,16 @@ std::string joined(const std::vector<std::string_view>& words, std::string_view 
 }
 
 std::string in_quotes(std::string_view text) { return "'" + shown(text) + "'"; }
+
+// 64KB, 64K, 64kib and 64Ki are no sizes here: in some programs the first is 64000 bytes.
+std::string meant_size(std::string_view text) {
+    const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (digits == 0 || digits == text.size()) return "";
+    std::string unit(1, static_cast<char>(text[digits] & ~0x20)); // a capital
+    if (std::string_view("KMG").find(unit) == std::string_view::npos || text.size() > digits + 3) return "";
+    const auto meant = std::string(text.substr(0, digits)) + unit + "iB";
+    return read_size(meant) ? ", did you mean '" + meant + "'?" : "";
+}
 
 // Quotes make a text of what looks like a number.
 std::string in_quotes(const yaml_node& scalar) { return (scalar.quoted ? "the text " : "") + in_quotes(scalar.text); }
@@ -88,10 +100,10 @@ void section_reader::finish() {
         if (key.is != yaml_node::kind::scalar) continue; // said already
         if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) continue;
         auto message = "unknown key " + in_quotes(key.text);
-        if (const auto meant = nearest(key.text, known_); !meant.empty())
+        if (const auto meant = nearest(key.text, offered_); !meant.empty())
             message += ", did you mean " + in_quotes(meant) + "?";
         else
-            message += ", here are known: " + joined(known_, ", ");
+            message += ", here are known: " + joined(offered_, ", ");
         findings_->complain(key.where, std::move(message));
     }
 }
@@ -104,7 +116,10 @@ bool section_reader::has(std::string_view name) const {
 
 const yaml_node* section_reader::take(std::string_view name) {
     known_.push_back(name);
+    offered_.push_back(name);
     if (node_->is != yaml_node::kind::map) return nullptr;
+    if (const auto former = former_names_.find(name); former != former_names_.end() && !has(name))
+        name = former->second;
     for (std::size_t i = 0; i < node_->keys.size(); ++i)
         if (node_->keys[i].is == yaml_node::kind::scalar && node_->keys[i].text == name) {
             findings_->note_place(path_of(name), node_->items[i].where);
@@ -114,6 +129,7 @@ const yaml_node* section_reader::take(std::string_view name) {
 }
 
 void section_reader::wrong(std::string_view name, const yaml_node& node, const std::string& what) {
+    if (node.is == yaml_node::kind::unusable) return findings_->mark_wrong(path_of(name));
     findings_->complain(node.where, path_of(name), path_of(name) + ": " + what);
 }
 
@@ -155,43 +171,45 @@ bool section_reader::has_exactly_one_of(std::initializer_list<std::string_view> 
     return false;
 }
 
-void section_reader::flag(std::string_view name, bool& into) {
-    const auto* node = take_scalar(name, "true or false");
+void section_reader::flag(const key& of, bool& into) {
+    const auto* node = take_scalar(of.name, "true or false");
     if (!node) return;
     if (node->quoted || (node->text != "true" && node->text != "false"))
-        return wrong(name, *node, "expected true or false, not " + in_quotes(*node));
+        return wrong(of.name, *node, "expected true or false, not " + in_quotes(*node));
     into = node->text == "true";
 }
 
-void section_reader::file_mode(std::string_view name, unsigned& into) {
-    const auto* node = take_scalar(name, "a file mode such as \"0660\"");
+void section_reader::file_mode(const key& of, unsigned& into) {
+    const auto* node = take_scalar(of.name, "a file mode such as \"0660\"");
     if (!node) return;
     if (const auto read = read_file_mode(node->text))
         into = *read;
     else
-        wrong(name, *node, "expected a file mode from 0000 to 0777, such as \"0660\", not " + in_quotes(*node));
+        wrong(of.name, *node, "expected a file mode from 0000 to 0777, such as \"0660\", not " + in_quotes(*node));
 }
 
-void section_reader::number(std::string_view name, double& into, range<double> allowed) {
-    const auto* node = take_scalar(name, "a number");
+void section_reader::number(const key& of, double& into, range<double> allowed) {
+    const auto* node = take_scalar(of.name, "a number");
     if (!node) return;
     const auto read = node->quoted ? std::nullopt : read_number(node->text);
     if (!read || *read < allowed.least || *read > allowed.most)
-        return wrong(name, *node,
+        return wrong(of.name, *node,
                      "expected a number from " + print_number(allowed.least) + " to " + print_number(allowed.most) +
                          ", not " + in_quotes(*node));
     into = *read;
 }
 
-void section_reader::size(std::string_view name, std::size_t& into, range<std::uint64_t> allowed) {
-    const auto* node = take_scalar(name, "a size such as 64KiB");
+void section_reader::size(const key& of, std::size_t& into, range<std::uint64_t> allowed) {
+    const auto* node = take_scalar(of.name, "a size such as 64KiB");
     if (!node) return;
     const auto read = read_size(node->text);
     if (!read && read_count(node->text))
-        return wrong(name, *node, in_quotes(*node) + " needs a unit: B, KiB, MiB or GiB");
-    if (!read) return wrong(name, *node, "expected a size such as 512B, 64KiB or 1MiB, not " + in_quotes(*node));
+        return wrong(of.name, *node, in_quotes(*node) + " needs a unit: B, KiB, MiB or GiB");
+    if (!read)
+        return wrong(of.name, *node,
+                     "expected a size such as 512B, 64KiB or 1MiB, not " + in_quotes(*node) + meant_size(node->text));
     if (*read < allowed.least || *read > allowed.most)
-        return wrong(name, *node,
+        return wrong(of.name, *node,
                      "must be from " + print_size(allowed.least) + " to " + print_size(allowed.most) + ", not " +
                          in_quotes(*node));
     into = static_cast<std::size_t>(*read);
@@ -250,9 +268,19 @@ std::optional<std::size_t> section_reader::read_word_of(std::string_view name, c
     return static_cast<std::size_t>(found - words.begin());
 }
 
+void section_reader::renamed(std::string_view before, std::string_view now) {
+    const auto* node = take(before);
+    offered_.pop_back();
+    if (!node) return;
+    if (has(now)) return wrong(before, *node, "is what " + std::string(now) + " was called: write that alone");
+    former_names_.emplace(now, before);
+    findings_->warn(node->where, path_of(before) + ": is deprecated, write " + std::string(now));
+}
+
 void section_reader::dropped(std::string_view name, std::string_view why) {
-    if (const auto* node = take(name))
-        findings_->warn(node->where, path_of(name) + ": is deprecated and does nothing: " + std::string(why));
+    const auto* node = take(name);
+    offered_.pop_back();
+    if (node) findings_->warn(node->where, path_of(name) + ": is deprecated and does nothing: " + std::string(why));
 }
 
 std::optional<endpoint> section_reader::read_address(std::string_view name, const yaml_node& node, port_zero zero) {
@@ -263,47 +291,47 @@ std::optional<endpoint> section_reader::read_address(std::string_view name, cons
     return std::nullopt;
 }
 
-void section_reader::address(std::string_view name, endpoint& into, port_zero zero) {
-    const auto* node = take_scalar(name, "HOST:PORT or unix:/PATH");
+void section_reader::address(const key& of, endpoint& into, port_zero zero) {
+    const auto* node = take_scalar(of.name, "HOST:PORT or unix:/PATH");
     if (!node) return;
     if (const auto socket = read_unix_path(node->text)) {
-        if (const auto fault = socket_path_fault(*socket)) return wrong(name, *node, *fault);
+        if (const auto fault = socket_path_fault(*socket)) return wrong(of.name, *node, *fault);
         into = endpoint{"", 0, std::string(*socket)};
-    } else if (auto read = read_address(name, *node, zero)) {
+    } else if (auto read = read_address(of.name, *node, zero)) {
         into = std::move(*read);
     }
 }
 
-void section_reader::address_or_off(std::string_view name, std::optional<endpoint>& into, port_zero zero) {
-    const auto* node = take_scalar(name, "HOST:PORT or off");
+void section_reader::address_or_off(const key& of, std::optional<endpoint>& into, port_zero zero) {
+    const auto* node = take_scalar(of.name, "HOST:PORT or off");
     if (!node) return;
     if (node->text == "off")
         into.reset();
-    else if (auto read = read_address(name, *node, zero))
+    else if (auto read = read_address(of.name, *node, zero))
         into = std::move(*read);
 }
 
-void section_reader::text(std::string_view name, std::string& into, text_check check, presence needed) {
-    require(name, needed);
-    const auto* node = take_scalar(name, "text");
+void section_reader::text(const key& of, std::string& into, const text_form& form, presence needed) {
+    require(of.name, needed);
+    const auto* node = take_scalar(of.name, "text");
     if (!node) return;
-    if (const auto fault = check(node->text)) return wrong(name, *node, *fault);
+    if (const auto fault = form.fault(node->text)) return wrong(of.name, *node, *fault);
     into = node->text;
 }
 
-void section_reader::texts(std::string_view name, std::vector<std::string>& into, text_check check, presence needed) {
-    require(name, needed);
-    const auto* node = take_list(name, list_items_max);
+void section_reader::texts(const key& of, std::vector<std::string>& into, const text_form& form, presence needed) {
+    require(of.name, needed);
+    const auto* node = take_list(of.name, list_items_max);
     if (!node) return;
-    if (node->items.empty() && needed == presence::required) return wrong(name, *node, "must not be empty");
+    if (node->items.empty() && needed == presence::required) return wrong(of.name, *node, "must not be empty");
     std::vector<std::string> read;
     for (const auto& item : node->items) {
         if (item.is != yaml_node::kind::scalar)
-            wrong(name, item, "expected text, not " + std::string(kind_of(item)));
-        else if (const auto fault = check(item.text))
-            wrong(name, item, in_quotes(item.text) + " " + *fault);
+            wrong(of.name, item, "expected text, not " + std::string(kind_of(item)));
+        else if (const auto fault = form.fault(item.text))
+            wrong(of.name, item, in_quotes(item.text) + " " + *fault);
         else if (std::find(read.begin(), read.end(), item.text) != read.end())
-            wrong(name, item, in_quotes(item.text) + " is there twice");
+            wrong(of.name, item, in_quotes(item.text) + " is there twice");
         else
             read.push_back(item.text);
     }

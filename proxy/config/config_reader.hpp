@@ -25,6 +25,7 @@ public:
     void complain(place where, std::string message) { complaints_.push_back({where, std::move(message)}); }
     // The same, and what this path leads to is not sound.
     void complain(place where, const std::string& path, std::string message);
+    void mark_wrong(const std::string& path) { wrong_.insert(path); }
     // It is right, and yet not as it should be.
     void warn(place where, std::string message) { warnings_.push_back({where, std::move(message)}); }
     // About what several keys say together; where the first of them stands that is in the file.
@@ -51,60 +52,63 @@ public:
     // After all keys have been asked for: complains about those that nobody asked for.
     void finish();
 
-    void flag(std::string_view name, bool& into);
-    void file_mode(std::string_view name, unsigned& into);
-    void number(std::string_view name, double& into, range<double>);
-    void size(std::string_view name, std::size_t& into, range<std::uint64_t>);
-    void address(std::string_view name, endpoint& into, port_zero);
-    void address_or_off(std::string_view name, std::optional<endpoint>& into, port_zero);
-    void text(std::string_view name, std::string& into, text_check check, presence = presence::shown);
-    void texts(std::string_view name, std::vector<std::string>& into, text_check check, presence = presence::shown);
-    void url(std::string_view name, std::string& into) { text(name, into, url_fault); }
-    void secret(std::string_view name, std::string& into, text_check check) { text(name, into, check); }
+    void flag(const key& of, bool& into);
+    void file_mode(const key& of, unsigned& into);
+    void number(const key& of, double& into, range<double>);
+    void size(const key& of, std::size_t& into, range<std::uint64_t>);
+    void address(const key& of, endpoint& into, port_zero);
+    void address_or_off(const key& of, std::optional<endpoint>& into, port_zero);
+    void text(const key& of, std::string& into, const text_form& form, presence = presence::shown);
+    void texts(const key& of, std::vector<std::string>& into, const text_form& form, presence = presence::shown);
+    void url(const key& of, std::string& into) { text(of, into, url_text); }
+    void secret(const key& of, std::string& into, const text_form& form) { text(of, into, form); }
 
     template <class Rep, class Period>
-    void duration(std::string_view name, std::chrono::duration<Rep, Period>& into, range<milliseconds> allowed) {
+    void duration(const key& of, std::chrono::duration<Rep, Period>& into, range<milliseconds> allowed) {
         using unit = std::chrono::duration<Rep, Period>;
-        if (const auto read = read_duration_of(name, allowed, std::chrono::duration_cast<milliseconds>(unit(1))))
+        if (const auto read = read_duration_of(of.name, allowed, std::chrono::duration_cast<milliseconds>(unit(1))))
             into = std::chrono::duration_cast<unit>(*read);
     }
 
     template <std::integral T>
-    void count(std::string_view name, T& into, range<std::uint64_t> allowed, automatic zero = automatic::no) {
-        if (const auto read = read_count_of(name, allowed, zero)) into = static_cast<T>(*read);
+    void count(const key& of, T& into, range<std::uint64_t> allowed, automatic zero = automatic::no) {
+        if (const auto read = read_count_of(of.name, allowed, zero)) into = static_cast<T>(*read);
     }
 
     template <class Enum>
-    void word(std::string_view name, Enum& into, words_for<std::type_identity_t<Enum>> words) {
+    void word(const key& of, Enum& into, words_for<std::type_identity_t<Enum>> words) {
         std::vector<known_word> known;
         for (const auto& each : words) known.push_back({each.spelling, each.instead});
-        if (const auto chosen = read_word_of(name, known)) into = (words.begin() + *chosen)->meaning;
+        if (const auto chosen = read_word_of(of.name, known)) into = (words.begin() + *chosen)->meaning;
     }
+
+    // The key `now` was called `before`: that is taken, with a warning. Stands before the key.
+    void renamed(std::string_view before, std::string_view now);
 
     // A key that did something once: taken, with a warning that says why it does nothing now.
     void dropped(std::string_view name, std::string_view why);
 
     template <class Values>
-    void section(std::string_view name, Values& into) {
-        section(name, [&into](section_reader& inner) { keys(inner, into); });
+    void section(const key& of, Values& into) {
+        section(of, [&into](section_reader& inner) { keys(inner, into); });
     }
 
     template <std::invocable<section_reader&> Keys>
-    void section(std::string_view name, const Keys& read_keys) {
-        const auto* node = take(name);
+    void section(const key& of, const Keys& read_keys) {
+        const auto* node = take(of.name);
         if (!node) return;
-        section_reader inner(*findings_, *node, path_of(name));
+        section_reader inner(*findings_, *node, path_of(of.name));
         read_keys(inner);
         inner.finish();
     }
 
     template <class Item>
-    void list(std::string_view name, std::vector<Item>& into, std::size_t items_max = list_items_max) {
-        const auto* node = take_list(name, items_max);
+    void list(const key& of, std::vector<Item>& into, std::size_t items_max = list_items_max) {
+        const auto* node = take_list(of.name, items_max);
         if (!node) return;
         into.clear();
         for (const auto& item : node->items) {
-            section_reader inner(*findings_, item, path_of(name) + "[" + std::to_string(into.size()) + "]");
+            section_reader inner(*findings_, item, path_of(of.name) + "[" + std::to_string(into.size()) + "]");
             keys(inner, into.emplace_back());
             inner.finish();
         }
@@ -114,7 +118,7 @@ public:
     template <class... Alternatives, class... Names>
     void alternatives(std::variant<Alternatives...>& into, Names... names) {
         static_assert(sizeof...(Alternatives) == sizeof...(Names));
-        if (!has_exactly_one_of({names...})) return;
+        if (!has_exactly_one_of({names.name...})) return;
         (read_alternative<Alternatives>(names, into), ...);
     }
 
@@ -138,11 +142,11 @@ private:
     std::optional<std::size_t> read_word_of(std::string_view name, const std::vector<known_word>& words);
 
     template <class Alternative, class Variant>
-    void read_alternative(std::string_view name, Variant& into) {
-        if (has(name))
-            section(name, into.template emplace<Alternative>());
+    void read_alternative(const key& of, Variant& into) {
+        if (has(of.name))
+            section(of, into.template emplace<Alternative>());
         else
-            take(name);
+            take(of.name);
     }
 
     std::string path_of(std::string_view name) const {
@@ -152,7 +156,9 @@ private:
     findings* findings_;
     const yaml_node* node_;
     std::string path_;
-    std::vector<std::string_view> known_; // keys asked for
+    std::vector<std::string_view> known_;   // keys asked for
+    std::vector<std::string_view> offered_; // those of them that are not deprecated
+    std::map<std::string_view, std::string_view> former_names_;
 };
 
 } // namespace sidecar

@@ -69,7 +69,7 @@ bool is_endpoint_host(const std::string& host, bool bracketed) {
     if (bracketed) return ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
     if (all(host, [](char c) { return is_digit(c) || c == '.'; }))
         return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1;
-    return !host.empty() && host.size() <= 253 && !host.starts_with('.') &&
+    return !host.empty() && host.size() <= 253 && !host.starts_with('.') && !is_odd_address(host) &&
            all(host, [](char c) { return is_alphanumeric(c) || is_one_of(c, "-._"); });
 }
 
@@ -169,12 +169,18 @@ text_fault file_fault(std::string_view text) {
     return std::nullopt;
 }
 
+text_fault file_or_none_fault(std::string_view text) { return text.empty() ? text_fault{} : file_fault(text); }
+
 text_fault socket_path_fault(std::string_view text) {
     constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - 1;
     if (const auto fault = file_fault(text)) return fault;
     if (!text.starts_with('/')) return "a Unix socket is named by its whole path: unix:/run/dds/puma.sock";
     if (text.size() > most) return "a Unix socket's path is at most " + std::to_string(most) + " bytes long";
     return std::nullopt;
+}
+
+text_fault socket_path_or_none_fault(std::string_view text) {
+    return text.empty() ? text_fault{} : socket_path_fault(text);
 }
 
 text_fault host_name_fault(std::string_view text) {

@@ -38,14 +38,15 @@ inline constexpr std::string_view redacted = "<redacted>";
 
 // What is wrong with a text, in words that follow its key's name, or nullopt.
 using text_fault = std::optional<std::string>;
-using text_check = text_fault (*)(std::string_view);
 text_fault url_fault(std::string_view);
 text_fault file_fault(std::string_view);
-text_fault socket_path_fault(std::string_view);       // of a Unix socket
+text_fault file_or_none_fault(std::string_view);
+text_fault socket_path_fault(std::string_view); // of a Unix socket
+text_fault socket_path_or_none_fault(std::string_view);
 text_fault host_name_fault(std::string_view);         // without a port
 text_fault field_name_fault(std::string_view);        // RFC 9110 5.1
 text_fault poll_field_name_fault(std::string_view);   // and none that the poll sets itself
-text_fault answer_field_name_fault(std::string_view); // and none that an own answer sets itself
+text_fault answer_field_name_fault(std::string_view); // and none that a local reply sets itself
 text_fault field_value_fault(std::string_view);
 text_fault secret_value_fault(std::string_view);
 text_fault origin_fault(std::string_view); // of Access-Control-Allow-Origin
@@ -56,6 +57,35 @@ text_fault parameter_fault(std::string_view);
 text_fault rule_name_fault(std::string_view);
 text_fault method_fault(std::string_view);
 text_fault member_fault(std::string_view); // of a collection or of a boolean of its entries
+
+// A kind of text that keys take. `pattern` (of JSON Schema) refuses no text that `fault` takes; it may be looser.
+struct text_form {
+    text_fault (*fault)(std::string_view);
+    std::string_view words;
+    std::string_view pattern;
+};
+inline constexpr text_form url_text{url_fault, "a URL", "^https?://[^\\s#@]+$"};
+inline constexpr text_form file_text{file_fault, "a file's path", "^.+$"};
+inline constexpr text_form file_or_none_text{file_or_none_fault, "a file's path, or empty", "^.*$"};
+inline constexpr text_form socket_path_or_none_text{socket_path_or_none_fault, "a socket's whole path, or empty",
+                                                    "^(/.*)?$"};
+inline constexpr text_form host_name_text{host_name_fault, "a host's name", "^[A-Za-z0-9_-][A-Za-z0-9._-]*$"};
+inline constexpr text_form field_name_text{field_name_fault, "a field's name", "^[-A-Za-z0-9!#$%&'*+.^_`|~]+$"};
+inline constexpr text_form poll_field_name_text{poll_field_name_fault, "a field's name", field_name_text.pattern};
+inline constexpr text_form answer_field_name_text{answer_field_name_fault, "a field's name", field_name_text.pattern};
+inline constexpr text_form field_value_text{field_value_fault, "a field's value", "^[^\\r\\n]+$"};
+inline constexpr text_form secret_value_text{secret_value_fault, "a field's value", field_value_text.pattern};
+inline constexpr text_form origin_text{origin_fault, "`*` or an origin", "^(\\*|[A-Za-z]+://[^/]+)$"};
+inline constexpr text_form proto_text{proto_fault, "http, https or empty", "^(https?)?$"};
+inline constexpr text_form prefix_text{prefix_fault, "a path, or empty", "^(/[A-Za-z0-9._~-]+)*$"};
+inline constexpr text_form template_text{template_fault, "a path with at most one {id}",
+                                         "^(/(\\{id\\}|[A-Za-z0-9_~-]+))+$"};
+inline constexpr text_form parameter_text{parameter_fault, "a parameter's name", "^[A-Za-z0-9._~-]*$"};
+inline constexpr text_form rule_name_text{rule_name_fault, "1 to 64 letters, digits and -._",
+                                          "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"};
+inline constexpr text_form method_text{method_fault, "a method", "^[^a-z\\s]+$"};
+inline constexpr text_form member_text{member_fault, "1 to 64 letters, digits, - and _",
+                                       "^[A-Za-z_-][A-Za-z0-9_-]{0,63}$"};
 
 // For a message: short, and without what a terminal would obey.
 std::string shown(std::string_view text);

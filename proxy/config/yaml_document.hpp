@@ -10,14 +10,22 @@
 
 namespace sidecar {
 
-struct place { // from 1, as editors count
+struct place {      // from 1, as editors count
+    int option = 0; // its number, where it came by --set and not by the file
     int line = 1;
     int column = 1;
     friend auto operator<=>(const place&, const place&) = default;
 };
 
 struct yaml_node {
-    enum class kind : unsigned char { nothing, alias, scalar, sequence, map };
+    enum class kind : unsigned char {
+        nothing,
+        alias,
+        scalar,
+        sequence,
+        map,
+        unusable
+    }; // the last: was complained about
 
     kind is = kind::nothing;
     bool quoted = false;         // a scalar in quotes or as a block: text, whatever it looks like

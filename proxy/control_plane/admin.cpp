@@ -1,5 +1,6 @@
 #include "proxy/control_plane/admin.hpp"
 
+#include "proxy/control_plane/admin_access.hpp"
 #include "proxy/control_plane/name_lookup.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -60,6 +61,20 @@ tcp::acceptor bind_to(asio::io_context& io, const endpoint& where) {
     if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
     if (ec) throw std::runtime_error(words + ec.message());
     return acceptor;
+}
+
+admin_answer plain(int status, std::string body) {
+    admin_answer answer;
+    answer.status = status;
+    answer.body = std::move(body);
+    return answer;
+}
+
+socket_address address_of(const tcp::endpoint& end) {
+    socket_address address;
+    std::memcpy(&address.storage, end.data(), end.size());
+    address.length = static_cast<socklen_t>(end.size());
+    return address;
 }
 
 http::response<http::string_body> response_to(const http::request_header<>& head, admin_answer answer) {
@@ -146,7 +161,7 @@ private:
             if (read_ec && !refused) co_return;
 
             const auto& head = parser.get().base();
-            auto response = response_to(head, refused ? refusal(read_ec) : answer(head));
+            auto response = response_to(head, refused ? refusal(read_ec) : answer(head, of));
             // A body is not read: its bytes would be taken for the next request.
             response.keep_alive(!refused && parser.is_done() && parser.keep_alive());
             of.stream.expires_after(limits_.timeout);
@@ -157,10 +172,33 @@ private:
         of.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
     }
 
-    admin_answer answer(const http::request_header<>& head) const {
-        const auto method = head.method_string();
-        const auto target = head.target();
-        return answer_admin({method.data(), method.size()}, {target.data(), target.size()}, source_);
+    admin_answer answer(const http::request_header<>& head, const session& of) const {
+        const auto hosts = head.count(http::field::host);
+        if (hosts > 1 || (hosts == 0 && head.version() >= 11)) return plain(400, "expected one Host\n");
+        if (hosts == 1 && !names_admin(head[http::field::host], names()))
+            return plain(421, "a name that is not in admin.hosts; an address and localhost will do\n");
+        if (head.target() == "/drain") return drain(head, of);
+        return answer_admin(head.method_string(), head.target(), source_);
+    }
+
+    admin_answer drain(const http::request_header<>& head, const session& of) const {
+        if (head.method() != http::verb::post) {
+            auto refused = plain(405, "POST, by `sidecar drain`\n");
+            refused.fields.emplace_back("Allow", "POST");
+            return refused;
+        }
+        error_code ec;
+        const auto from = address_of(of.stream.socket().remote_endpoint(ec));
+        const auto to = address_of(of.stream.socket().local_endpoint(ec));
+        if (ec) return plain(403, ec.message() + "\n");
+        if (auto why = drain_refusal({head[command_field], from, to})) return plain(403, std::move(*why));
+        if (source_.drain) source_.drain();
+        return plain(202, "draining\n");
+    }
+
+    const std::vector<std::string>& names() const {
+        static const std::vector<std::string> none;
+        return source_.hosts ? *source_.hosts() : none;
     }
 
     static bool is_the_clients_fault(const error_code& ec) {
@@ -169,10 +207,7 @@ private:
     }
 
     static admin_answer refusal(const error_code& ec) {
-        admin_answer answer;
-        answer.status = ec == http::error::header_limit ? 431 : 400;
-        answer.body = ec.message() + "\n";
-        return answer;
+        return plain(ec == http::error::header_limit ? 431 : 400, ec.message() + "\n");
     }
 
     void spawn(asio::awaitable<void> what) {

@@ -63,6 +63,10 @@ admin_answer ready(const std::string& not_ready) {
     return not_ready.empty() ? text(200, "ready\n") : text(503, not_ready + "\n");
 }
 
+admin_answer alive(const std::string& not_alive) {
+    return not_alive.empty() ? text(200, "alive\n") : text(503, not_alive + "\n");
+}
+
 admin_answer metrics(const standing& now) {
     auto answer = text(200, exposition(now));
     answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -100,7 +104,7 @@ admin_answer answer_admin(std::string_view method, std::string_view target, cons
     if (method != "GET" && method != "HEAD") return method_not_allowed();
     const auto path = target.substr(0, target.find('?'));
     const auto asked = read_query(target.substr(std::min(path.size() + 1, target.size())));
-    if (path == "/livez") return text(200, "alive\n");
+    if (path == "/livez") return alive(source.not_alive ? source.not_alive() : "");
     if (path == "/readyz") return ready(source.not_ready());
     if (path == "/metrics") return metrics(source.look());
     if (path == "/config") return text(200, print_config(source.look().current->values));

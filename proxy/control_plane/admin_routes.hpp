@@ -15,6 +15,9 @@ namespace sidecar {
 struct admin_source {
     std::function<std::string()> not_ready; // why; empty: ready
     std::function<standing()> look;
+    std::function<std::string()> not_alive{};                 // why a restart would help; empty: alive
+    std::function<const std::vector<std::string>*()> hosts{}; // names that it answers to; none: addresses alone
+    std::function<void()> drain{};
 };
 
 struct admin_answer {

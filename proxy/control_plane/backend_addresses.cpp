@@ -24,12 +24,13 @@ bool same_set(const std::vector<socket_address>& a, const std::vector<socket_add
 class backend_addresses::following : public std::enable_shared_from_this<following> {
 public:
     following(boost::asio::io_context& io, const config& values, std::function<void()> settled,
-              std::function<void()> on_change, periods every)
+              std::function<void()> on_change, std::function<void(const std::string&)> on_unresolved, periods every)
         : names_(io),
           again_(io),
           patience_(io),
           settled_(std::move(settled)),
           on_change_(std::move(on_change)),
+          on_unresolved_(std::move(on_unresolved)),
           every_(every) {
         wanted_[0] = values.upstream.address;
         if (const auto url = parse_http_url(values.status.url)) wanted_[1] = url->origin;
@@ -47,11 +48,13 @@ public:
     void inherit(const following& before) {
         for (std::size_t i = 0; i < wanted_.size(); ++i)
             if (wanted_[i] == before.wanted_[i]) found[i] = before.found[i];
+        told_unresolved_ = before.told_unresolved_ && wanted_[0] == before.wanted_[0];
     }
 
     void close() {
         settled_ = nullptr;
         on_change_ = nullptr;
+        on_unresolved_ = nullptr;
         again_.cancel();
         patience_.cancel();
     }
@@ -69,6 +72,7 @@ private:
 
     // A name that has resolved once keeps its addresses while DNS is away.
     void take(std::size_t which, std::vector<socket_address> answer) {
+        if (which == 0) tell_unresolved(answer.empty() && found[0].empty());
         if (!answer.empty() && !same_set(answer, found[which])) {
             found[which] = std::move(answer);
             if (!settled_ && on_change_) on_change_();
@@ -76,6 +80,11 @@ private:
         if (--unanswered_ > 0) return;
         settle();
         if (on_change_) ask_later();
+    }
+
+    void tell_unresolved(bool is_unresolved) {
+        if (is_unresolved && !told_unresolved_ && on_unresolved_) on_unresolved_(wanted_[0].host);
+        told_unresolved_ = is_unresolved;
     }
 
     void settle() {
@@ -100,13 +109,17 @@ private:
     boost::asio::steady_timer patience_;
     std::function<void()> settled_;
     std::function<void()> on_change_; // null: closed
+    std::function<void(const std::string&)> on_unresolved_;
+    bool told_unresolved_ = false;
     periods every_;
     std::size_t unanswered_ = 0;
 };
 
-backend_addresses::backend_addresses(boost::asio::io_context& io, std::function<void()> on_change, periods every)
+backend_addresses::backend_addresses(boost::asio::io_context& io, std::function<void()> on_change,
+                                     std::function<void(const std::string&)> on_unresolved, periods every)
     : io_(io),
       on_change_(std::move(on_change)),
+      on_unresolved_(std::move(on_unresolved)),
       every_(every) {}
 
 backend_addresses::~backend_addresses() {
@@ -115,7 +128,7 @@ backend_addresses::~backend_addresses() {
 
 void backend_addresses::follow(const config& values, std::function<void()> settled) {
     auto before = std::exchange(following_, nullptr);
-    following_ = std::make_shared<following>(io_, values, std::move(settled), on_change_, every_);
+    following_ = std::make_shared<following>(io_, values, std::move(settled), on_change_, on_unresolved_, every_);
     if (before) {
         following_->inherit(*before);
         before->close();

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace sidecar {
@@ -24,8 +25,10 @@ public:
         std::chrono::milliseconds resolved{30'000};
     };
 
-    // `on_change`: after follow() has settled, another answer than before has come.
-    backend_addresses(boost::asio::io_context&, std::function<void()> on_change, periods);
+    // `on_change`: after follow() has settled, another answer than before has come. `on_unresolved`: the backend's name
+    // does not resolve; once, until it does.
+    backend_addresses(boost::asio::io_context&, std::function<void()> on_change,
+                      std::function<void(const std::string& host)> on_unresolved, periods);
     ~backend_addresses();
     backend_addresses(const backend_addresses&) = delete;
     backend_addresses& operator=(const backend_addresses&) = delete;
@@ -40,6 +43,7 @@ private:
     class following;
     boost::asio::io_context& io_;
     std::function<void()> on_change_;
+    std::function<void(const std::string&)> on_unresolved_;
     periods every_;
     std::shared_ptr<following> following_; // replaced by each follow()
 };

@@ -82,6 +82,16 @@ void crew::join() {
         if (each.joinable()) each.join();
 }
 
+std::optional<crew::stuck_worker> crew::stuck(time_point now, std::chrono::nanoseconds patience) const {
+    std::optional<stuck_worker> longest;
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        const auto turned = workers_[i]->last_turn();
+        const auto still_for = turned == time_point{} ? std::chrono::nanoseconds(0) : now - turned;
+        if (still_for > patience && (!longest || still_for > longest->still_for)) longest = stuck_worker{i, still_for};
+    }
+    return longest;
+}
+
 std::vector<const worker_metrics*> crew::metrics() const {
     std::vector<const worker_metrics*> all;
     for (const auto& each : workers_) all.push_back(&each->metrics());

@@ -6,9 +6,11 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -29,6 +31,13 @@ public:
     void end_accepting();
     void stop();
     void join();
+
+    // The worker that has not turned for longest, if that is longer than `patience`.
+    struct stuck_worker {
+        std::size_t index = 0;
+        std::chrono::nanoseconds still_for{0};
+    };
+    std::optional<stuck_worker> stuck(time_point now, std::chrono::nanoseconds patience) const;
 
     std::vector<const worker_metrics*> metrics() const;
     std::uint64_t connections_open() const;

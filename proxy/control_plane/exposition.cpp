@@ -2,6 +2,8 @@
 
 #include "proxy/control_plane/sums.hpp"
 
+#include "sidecar/version.hpp"
+
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
@@ -207,7 +209,8 @@ void add_readiness(families& to, const standing& now) {
 
 void add_program(families& to, const standing& now) {
     to.gauge("sidecar_build_info", "Always 1; what is running is in the labels.");
-    to.add(1.0, {{"version", SIDECAR_VERSION}, {"compiler", __VERSION__}});
+    to.add(1.0,
+           {{"version", std::string(version())}, {"revision", std::string(revision())}, {"compiler", __VERSION__}});
     to.gauge("sidecar_ready", "What /readyz says.");
     to.add(now.not_ready.empty() ? 1.0 : 0.0);
     to.gauge("sidecar_draining", "1 from the first signal to end on.");

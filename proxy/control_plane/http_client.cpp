@@ -3,17 +3,17 @@
 #include "sidecar/message.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/stream_traits.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -33,8 +33,8 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using boost::system::error_code;
 
-using plain_stream = beast::tcp_stream;
-using tls_stream = asio::ssl::stream<beast::tcp_stream>;
+using plain_stream = beast::basic_stream<asio::generic::stream_protocol>; // TCP or a Unix socket
+using tls_stream = asio::ssl::stream<plain_stream>;
 using answer_result = boost::system::result<http_answer, http_failure>;
 
 constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
@@ -77,15 +77,12 @@ std::string tls_message(tls_stream& stream, const error_code& ec) {
     return message;
 }
 
-asio::ip::tcp::endpoint to_endpoint(const socket_address& address) {
-    asio::ip::tcp::endpoint endpoint;
-    endpoint.resize(address.length);
-    std::memcpy(endpoint.data(), &address.storage, address.length);
-    return endpoint;
+asio::generic::stream_protocol::endpoint to_endpoint(const socket_address& address) {
+    return {&address.storage, address.length};
 }
 
 // Nothing to read and not at its end: a kept connection on which something has arrived is of no use.
-bool still_stands(asio::ip::tcp::socket& socket) {
+bool still_stands(plain_stream::socket_type& socket) {
     char byte = 0;
     const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -95,9 +92,10 @@ bool still_stands(asio::ip::tcp::socket& socket) {
 
 class http_client::running {
 public:
-    running(asio::io_context& io, http_url url, std::string ca_file, std::size_t body_bytes_max)
+    running(asio::io_context& io, http_url url, std::string socket, std::string ca_file, std::size_t body_bytes_max)
         : io_(io),
           url_(std::move(url)),
+          origin_(socket.empty() ? url_.origin : endpoint{"", 0, std::move(socket)}),
           ca_file_(std::move(ca_file)),
           body_bytes_max_(body_bytes_max),
           names_(io) {}
@@ -107,7 +105,7 @@ public:
         connect_by_ = connect_by;
         answer_by_ = answer_by;
         const std::string request = request_of(with);
-        if (is_connected() && still_stands(tcp().socket())) {
+        if (is_connected() && still_stands(transport().socket())) {
             auto answer = co_await exchange(request);
             if (answer || !nothing_heard_ || cancelled_ || answer.error().kind == poll_failure::timeout)
                 co_return answer;
@@ -122,12 +120,12 @@ public:
     void cancel() {
         cancelled_ = true;
         if (names_timer_) names_timer_->cancel();
-        if (is_connected()) tcp().close();
+        if (is_connected()) transport().close();
     }
 
 private:
     bool is_connected() const { return plain_ || tls_; }
-    beast::tcp_stream& tcp() { return tls_ ? tls_->next_layer() : *plain_; }
+    plain_stream& transport() { return tls_ ? tls_->next_layer() : *plain_; }
 
     void drop() {
         plain_.reset();
@@ -174,7 +172,7 @@ private:
         auto found = std::make_shared<std::vector<socket_address>>();
         auto timer = std::make_shared<asio::steady_timer>(io_, connect_by_);
         names_timer_ = timer;
-        names_.start(url_.origin, [found, timer](std::vector<socket_address> answer) {
+        names_.start(origin_, [found, timer](std::vector<socket_address> answer) {
             *found = std::move(answer);
             timer->cancel();
         });
@@ -196,8 +194,11 @@ private:
         tls_ = std::make_unique<tls_stream>(std::move(*plain_), context);
         plain_.reset();
         tls_->set_verify_mode(asio::ssl::verify_peer);
-        expect_certificate_of(url_.origin);
-        tcp().expires_at(connect_by_);
+        if (!expect_certificate_of(url_.origin)) {
+            drop();
+            co_return failed(poll_failure::tls, "TLS: no certificate can be for '" + url_.origin.host + "'");
+        }
+        transport().expires_at(connect_by_);
         const auto [shaken] = co_await tls_->async_handshake(asio::ssl::stream_base::client, as_tuple);
         if (!shaken) co_return std::nullopt;
         auto why = shaken == beast::error::timeout ? timed_out("the TLS handshake")
@@ -206,22 +207,21 @@ private:
         co_return why;
     }
 
-    // OpenSSL's own check: unlike Asio's it says in words what did not match.
-    void expect_certificate_of(const endpoint& origin) {
+    // OpenSSL's own check: unlike Asio's it says in words what did not match. False: it would not check (a spelling of
+    // an address that the resolver takes and OpenSSL does not), and anybody's certificate would do.
+    bool expect_certificate_of(const endpoint& origin) {
         auto* tls = tls_->native_handle();
         auto* expected = ::SSL_get0_param(tls);
-        if (!literal_address(origin).empty()) {
-            ::X509_VERIFY_PARAM_set1_ip_asc(expected, origin.host.c_str());
-            return;
-        }
+        if (!literal_address(origin).empty())
+            return ::X509_VERIFY_PARAM_set1_ip_asc(expected, origin.host.c_str()) == 1;
         ::X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        ::X509_VERIFY_PARAM_set1_host(expected, origin.host.c_str(), 0);
-        SSL_set_tlsext_host_name(tls, origin.host.c_str()); // RFC 6066 3: a name, never an address
+        return ::X509_VERIFY_PARAM_set1_host(expected, origin.host.c_str(), origin.host.size()) == 1 &&
+               SSL_set_tlsext_host_name(tls, origin.host.c_str()) == 1; // RFC 6066 3: a name, never an address
     }
 
     asio::awaitable<answer_result> exchange(const std::string& request) {
         nothing_heard_ = true;
-        tcp().expires_at(answer_by_);
+        transport().expires_at(answer_by_);
         answer_result answer = http_failure{};
         if (tls_)
             answer = co_await exchange_on(*tls_, request);
@@ -276,6 +276,7 @@ private:
 
     asio::io_context& io_;
     const http_url url_;
+    const endpoint origin_; // what is connected to
     const std::string ca_file_;
     const std::size_t body_bytes_max_;
     name_lookup names_;
@@ -289,8 +290,9 @@ private:
     bool nothing_heard_ = true;
 };
 
-http_client::http_client(asio::io_context& io, http_url url, std::string ca_file, std::size_t body_bytes_max)
-    : running_(std::make_shared<running>(io, std::move(url), std::move(ca_file), body_bytes_max)) {}
+http_client::http_client(asio::io_context& io, http_url url, std::string socket, std::string ca_file,
+                         std::size_t body_bytes_max)
+    : running_(std::make_shared<running>(io, std::move(url), std::move(socket), std::move(ca_file), body_bytes_max)) {}
 
 http_client::~http_client() { running_->cancel(); }
 

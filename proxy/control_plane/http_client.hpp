@@ -35,7 +35,9 @@ class http_client {
 public:
     using fields = std::vector<std::pair<std::string, std::string>>;
 
-    http_client(boost::asio::io_context&, http_url, std::string ca_file, std::size_t body_bytes_max);
+    // `socket`: of a Unix socket that is connected to in place of the URL's host and port; empty: none.
+    http_client(boost::asio::io_context&, http_url, std::string socket, std::string ca_file,
+                std::size_t body_bytes_max);
     ~http_client();
     http_client(const http_client&) = delete;
     http_client& operator=(const http_client&) = delete;

@@ -1,10 +1,13 @@
 #include "proxy/control_plane/name_lookup.hpp"
 
+#include <boost/asio/execution_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <resolv.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -12,7 +15,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <thread>
+#include <optional>
 #include <utility>
 
 namespace sidecar {
@@ -72,8 +75,19 @@ std::string to_string(const socket_address& address) {
 
 bool is_loopback(const socket_address& address) {
     if (address.storage.ss_family == AF_UNIX) return true;
-    if (address.storage.ss_family == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&as_v6(address).sin6_addr);
+    if (address.storage.ss_family == AF_INET6) {
+        const auto& v6 = as_v6(address).sin6_addr;
+        return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+    }
     return ntohl(as_v4(address).sin_addr.s_addr) >> 24 == 127;
+}
+
+// A name server that is away is given up after a few seconds; whoever asks asks again. (Read anew each time:
+// resolv.conf may have changed.)
+void limit_patience() {
+    if (::res_init() != 0) return;
+    _res.retrans = 1; // seconds, for each server
+    _res.retry = 1;
 }
 
 // Handlers stay with their owner: what they hold may only be let go on home's thread.
@@ -83,6 +97,31 @@ struct name_lookup::home {
     std::map<std::uint64_t, handler> waiting;
     std::uint64_t next = 0;
 };
+
+class name_lookup::threads : public boost::asio::execution_context::service {
+public:
+    using key_type = threads;
+    static boost::asio::execution_context::id id;
+
+    explicit threads(boost::asio::execution_context& of) : service(of) {}
+
+    template <class Job>
+    void run(Job job) {
+        if (!pool_) pool_.emplace(2U); // the backend's name and status.url's
+        boost::asio::post(*pool_, std::move(job));
+    }
+
+private:
+    void shutdown() override {
+        if (!pool_) return;
+        pool_->stop();
+        pool_->join();
+    }
+
+    std::optional<boost::asio::thread_pool> pool_;
+};
+
+boost::asio::execution_context::id name_lookup::threads::id;
 
 name_lookup::name_lookup(boost::asio::io_context& io) : home_(std::make_shared<home>()) { home_->io = &io; }
 
@@ -113,16 +152,20 @@ void name_lookup::start(const endpoint& of, handler then) {
     constexpr std::size_t out_max = 8;
     std::uint64_t id = 0;
     bool too_many = false;
+    boost::asio::io_context* io = nullptr;
     {
         std::lock_guard lock(home_->mutex);
+        io = home_->io;
         id = home_->next++;
         too_many = home_->waiting.size() >= out_max;
         home_->waiting.emplace(id, std::move(then));
     }
     auto literal = literal_address(of);
     if (!literal.empty() || too_many) return answer(home_, id, std::move(literal));
-    // On its own, since nobody may have to wait for it, the end of the process least of all.
-    std::thread([to = home_, id, of] { answer(to, id, look_up_now(of)); }).detach();
+    boost::asio::use_service<threads>(*io).run([to = home_, id, of] {
+        limit_patience();
+        answer(to, id, look_up_now(of));
+    });
 }
 
 } // namespace sidecar

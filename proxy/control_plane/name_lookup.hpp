@@ -21,6 +21,8 @@ std::vector<socket_address> look_up_now(const endpoint&);
 std::string to_string(const socket_address&); // 127.0.0.1:80, [::1]:80, unix:/run/dds/puma.sock
 bool is_loopback(const socket_address&); // or a Unix socket: this machine in any case
 
+// The threads that look up belong to the io_context, and end with it: then a lookup that is out is waited for, which is
+// short, since a resolver is asked for a few seconds at most.
 class name_lookup {
 public:
     using handler = std::function<void(std::vector<socket_address>)>;
@@ -35,6 +37,7 @@ public:
 
 private:
     struct home;
+    class threads;
     static void answer(const std::shared_ptr<home>&, std::uint64_t id, std::vector<socket_address>);
 
     std::shared_ptr<home> home_;

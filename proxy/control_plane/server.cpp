@@ -1,5 +1,6 @@
 #include "sidecar/server.hpp"
 
+#include "proxy/config/config_values.hpp"
 #include "proxy/control_plane/admin.hpp"
 #include "proxy/control_plane/backend_addresses.hpp"
 #include "proxy/control_plane/cpu_quota.hpp"
@@ -11,6 +12,7 @@
 #include "proxy/control_plane/settings.hpp"
 #include "proxy/control_plane/standing.hpp"
 #include "proxy/control_plane/status_poll.hpp"
+#include "sidecar/version.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -31,6 +33,10 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using steady = std::chrono::steady_clock;
 
+namespace {
+constexpr std::chrono::seconds worker_patience{10}; // a worker that has not turned for so long never will
+}
+
 class server::running {
 public:
     running(const config& first, sidecar::log& log, reload_source source)
@@ -41,12 +47,16 @@ public:
           workers_(values_.workers != 0 ? values_.workers : usable_cpus()),
           descriptors_(raise_descriptor_limit()),
           addresses_(
-              io_, [this] { publish_settings(); }, backend_addresses::periods{}),
+              io_, [this] { publish_settings(); }, [this](const std::string& host) { tell_unresolved(host); },
+              backend_addresses::periods{}),
           poll_(io_, board_, log_, metrics_),
           listeners_(values_.listen, workers_) {
         settle_first();
         if (values_.admin.address) {
-            const admin_source about{[this] { return why_not_ready(); }, [this] { return look(); }};
+            admin_source about{[this] { return why_not_ready(); }, [this] { return look(); }};
+            about.not_alive = [this] { return why_not_alive(); };
+            about.hosts = [this] { return &values_.admin.hosts; };
+            about.drain = [this] { drain_.begin(values_.drain); };
             admin_.emplace(io_, *values_.admin.address, about, log_, admin::limits{});
         }
         crew_.emplace(io_, shared_, listeners_, workers_, [this](const std::exception_ptr& thrown) { end(thrown); });
@@ -66,12 +76,13 @@ public:
         crew_->start();
         serving_ = true;
         log_.line(log_level::info, "serving",
-                  {{"version", SIDECAR_VERSION},
-                   {"address", values_.listen.address.host},
+                  {{"version", version()},
+                   {"revision", revision()},
+                   {"address", print_endpoint(values_.listen.address)},
                    {"port", std::int64_t{port()}},
                    {"admin_port", std::int64_t{admin_port()}},
                    {"workers", std::int64_t{workers_}},
-                   {"upstream", values_.upstream.address.host + ":" + std::to_string(values_.upstream.address.port)}});
+                   {"upstream", print_endpoint(values_.upstream.address)}});
         check_descriptors();
         tell(notify_.ready(serving_text()));
         io_.run();
@@ -86,6 +97,8 @@ public:
 
     void handle_signals() {
         ::signal(SIGPIPE, SIG_IGN); // of libraries that write to a socket
+        ::signal(SIGUSR1, SIG_IGN); // other proxies reopen logs or upgrade by them; they are not meant to kill
+        ::signal(SIGUSR2, SIG_IGN);
         signals_.emplace(io_, SIGTERM, SIGINT, SIGHUP);
         await_signal();
     }
@@ -190,10 +203,10 @@ private:
             if (ec) return;
             if (number == SIGHUP)
                 reload();
-            else if (drain_.begun())
+            else if (std::exchange(told_to_end_, true))
                 stop_now();
             else
-                drain_.begin(values_.drain);
+                drain_.begin(values_.drain); // or goes on with one that `sidecar drain` began
             await_signal();
         });
     }
@@ -241,6 +254,18 @@ private:
     }
 
     std::int64_t connections_open() const { return static_cast<std::int64_t>(crew_->connections_open()); }
+
+    void tell_unresolved(const std::string& host) {
+        log_.line(log_level::warn, "upstream.address does not resolve", {{"host", host}});
+    }
+
+    std::string why_not_alive() const {
+        if (!serving_) return {};
+        const auto stuck = crew_->stuck(steady::now(), worker_patience);
+        if (!stuck) return {};
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(stuck->still_for).count();
+        return "worker " + std::to_string(stuck->index) + " has not turned for " + std::to_string(seconds) + " s";
+    }
 
     std::string why_not_ready() const {
         if (!serving_) return "the listener is not open yet";
@@ -292,6 +317,7 @@ private:
     std::string reload_failure_;
     std::exception_ptr thrown_;
     bool serving_ = false;
+    bool told_to_end_ = false; // by a signal
     std::atomic<bool> was_started_{false};
     std::promise<void> ended_;
     std::future<void> when_ended_ = ended_.get_future();

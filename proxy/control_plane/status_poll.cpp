@@ -72,13 +72,15 @@ std::string without_figures(std::string message) {
 
 class status_poll::running : public std::enable_shared_from_this<running> {
 public:
-    running(asio::io_context& io, readiness_board& board, sidecar::log& log, control_metrics& metrics)
+    running(asio::io_context& io, readiness_board& board, sidecar::log& log, control_metrics& metrics,
+            std::chrono::nanoseconds starting_time)
         : io_(io),
           board_(board),
           log_(log),
           metrics_(metrics),
           wake_(io),
-          overtake_(io) {}
+          overtake_(io),
+          starting_time_(starting_time) {}
 
     void start(const status_config& values, const schema& needs) {
         if (client_) client_->cancel();
@@ -92,7 +94,7 @@ public:
             return stop();
         }
         where_ = url->host_field + url->path; // a query may hold a secret
-        client_ = std::make_shared<http_client>(io_, *url, values.ca_file, values.document_bytes_max);
+        client_ = std::make_shared<http_client>(io_, *url, values.socket, values.ca_file, values.document_bytes_max);
         wake_.cancel();
         if (running_loop_) return;
         running_loop_ = true;
@@ -227,9 +229,11 @@ private:
         if (why.cancelled) return settle(poll_end::cancelled, false);
         metrics_.polls_failed.add();
         metrics_.polls_failed_by[static_cast<std::size_t>(why.kind)].add();
-        const auto reason = std::string(to_string(why.kind)) + " " + without_figures(why.message);
+        const auto level = may_be_starting(why.kind) ? log_level::info : log_level::error;
+        const auto reason = std::to_string(static_cast<int>(level)) + std::string(to_string(why.kind)) + " " +
+                            without_figures(why.message);
         if (reason != logged_reason_) {
-            log_.line(log_level::error, "status poll failed",
+            log_.line(level, "status poll failed",
                       {{"kind", to_string(why.kind)}, {"reason", why.message}, {"url", where_}});
             logged_reason_ = reason;
         }
@@ -239,6 +243,13 @@ private:
         report_.failed = why.kind;
         report_.failure = std::move(why.message);
         settle(poll_end::failed, false);
+    }
+
+    // Whoever is polled starts together with the sidecar, or, where that is a native one, only after it.
+    bool may_be_starting(poll_failure kind) const {
+        const bool is_away =
+            kind == poll_failure::connect || kind == poll_failure::closed || kind == poll_failure::name;
+        return is_away && !report_.last_good_at && steady::now() - made_at_ < starting_time_;
     }
 
     void settle(poll_end end, bool applied) {
@@ -265,13 +276,16 @@ private:
     std::string logged_reason_;
     bool logged_stale_ = false;
     poll_report report_;
+    const time_point made_at_ = steady::now();
+    const std::chrono::nanoseconds starting_time_;
     bool running_loop_ = false;
     std::minstd_rand random_{std::random_device{}()};
     std::uniform_real_distribution<double> chance_{0.0, 1.0};
 };
 
-status_poll::status_poll(asio::io_context& io, readiness_board& board, sidecar::log& log, control_metrics& metrics)
-    : running_(std::make_shared<running>(io, board, log, metrics)) {}
+status_poll::status_poll(asio::io_context& io, readiness_board& board, sidecar::log& log, control_metrics& metrics,
+                         std::chrono::nanoseconds starting_time)
+    : running_(std::make_shared<running>(io, board, log, metrics, starting_time)) {}
 
 status_poll::~status_poll() { running_->close(); }
 

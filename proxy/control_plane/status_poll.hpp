@@ -40,7 +40,9 @@ struct poll_report {
 
 class status_poll {
 public:
-    status_poll(boost::asio::io_context&, readiness_board&, log&, control_metrics&);
+    // For `starting_time` it is no error that nobody is there.
+    status_poll(boost::asio::io_context&, readiness_board&, log&, control_metrics&,
+                std::chrono::nanoseconds starting_time = std::chrono::minutes(1));
     ~status_poll();
     status_poll(const status_poll&) = delete;
     status_poll& operator=(const status_poll&) = delete;

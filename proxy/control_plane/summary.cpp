@@ -4,6 +4,8 @@
 #include "proxy/control_plane/sums.hpp"
 #include "proxy/json/json_writer.hpp"
 
+#include "sidecar/version.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -221,7 +223,7 @@ summary summarize(const standing& now) {
     all.health = level;
     all.figures = {
         {"health", words},
-        {"version", SIDECAR_VERSION},
+        {"version", std::string(version())},
         {"uptime", span(seconds_between(now.started, now.now))},
         {"requests", count(all_requests(now, closed, server_error))},
         {"errors", count(all_requests(now, server_error, server_error))},

@@ -2,6 +2,9 @@
 
 #include "sidecar/message.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -43,6 +46,7 @@ result<endpoint> read_authority(std::string_view authority, std::uint16_t defaul
         port = colon == std::string_view::npos ? std::string_view{} : authority.substr(colon);
     }
     if (origin.host.empty()) return wrong("no host");
+    if (is_odd_address(origin.host)) return wrong("write the host's address as four numbers, such as 127.0.0.1");
     if (!port.empty()) {
         if (!port.starts_with(':')) return wrong("only ':' and a port may follow ']'");
         const auto number = read_port(port.substr(1));
@@ -53,6 +57,19 @@ result<endpoint> read_authority(std::string_view authority, std::uint16_t defaul
 }
 
 } // namespace
+
+// As the URL standard of browsers has it: a host is meant as an address if its last part is a number.
+bool is_odd_address(std::string_view host) noexcept {
+    if (host.ends_with('.')) host.remove_suffix(1);
+    const auto dot = host.rfind('.');
+    auto last = dot == std::string_view::npos ? host : host.substr(dot + 1);
+    const bool is_hex = starts_with_word(last, "0x");
+    if (is_hex) last.remove_prefix(2);
+    const auto digits = std::string_view(is_hex ? "0123456789abcdefABCDEF" : "0123456789");
+    if ((last.empty() && !is_hex) || last.find_first_not_of(digits) != std::string_view::npos) return false;
+    in_addr address{};
+    return host.size() > INET_ADDRSTRLEN || ::inet_pton(AF_INET, std::string(host).c_str(), &address) != 1;
+}
 
 result<http_url> parse_http_url(std::string_view text) {
     http_url url;

@@ -17,6 +17,9 @@ struct http_url {
     std::string path;       // without the query
 };
 
+// 127.1, 2130706433, 0x7f.1: resolvers take them for addresses, and nobody else does (not the check of a certificate).
+bool is_odd_address(std::string_view host) noexcept;
+
 // No user and password (they belong into status.headers), no fragment.
 result<http_url> parse_http_url(std::string_view text);
 

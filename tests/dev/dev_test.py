@@ -191,6 +191,21 @@ class Steps(unittest.TestCase):
             self.assertTrue(any("Unpacking a package" in part for part in shown), terminal.text)
             self.assertLess(max(len(part) for part in shown if "Unpacking" in part), 60)
 
+    def test_as_many_jobs_as_processors_and_the_containers_memory_allow(self):
+        def jobs(memory_max, **more):
+            root = pathlib.Path(self.folder, "cgroup")
+            root.mkdir(exist_ok=True)
+            (root / "memory.max").write_text(f"{memory_max}\n")
+            (root / "memory.stat").write_text(f"anon {200 * 2**20}\nfile {5000 * 2**20}\n")
+            env = {**os.environ, "CGROUP_ROOT": str(root), **more}
+            done = subprocess.run(self.script("nproc() { echo 8; }; parallel"), env=env, capture_output=True, text=True, check=True)
+            return int(done.stdout)
+
+        self.assertEqual(jobs(2000 * 2**20), 2)
+        self.assertEqual(jobs(500 * 2**20), 1)
+        self.assertEqual(jobs(500 * 2**20, JOBS="5"), 5)
+        self.assertGreaterEqual(jobs("max"), 1)
+
     def with_false_programs(self, sudo):
         """A machine of another user: dpkg knows of no package, and sudo is a script."""
         programs = os.path.join(self.folder, "bin")

@@ -1,5 +1,7 @@
 // The admin listener: what it answers as a function, and how it stands what is sent to its socket.
 #include "proxy/control_plane/admin.hpp"
+#include "proxy/control_plane/admin_access.hpp"
+#include "proxy/control_plane/name_lookup.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/wire.hpp"
 #include "tests/proxy/control_tools.hpp"
@@ -9,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <optional>
 #include <thread>
 
@@ -20,8 +23,11 @@ namespace {
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 struct asked : made_standing {
-    std::string not_ready;
-    admin_source source{[this] { return not_ready; }, [this] { return now; }};
+    std::string not_ready, not_alive;
+    std::vector<std::string> hosts;
+    std::atomic<int> drains{0};
+    admin_source source{[this] { return not_ready; }, [this] { return now; }, [this] { return not_alive; },
+                        [this] { return &hosts; }, [this] { ++drains; }};
 
     admin_answer get(std::string_view target) const { return answer_admin("GET", target, source); }
 };
@@ -35,7 +41,8 @@ struct listening : asked {
     std::optional<admin> at;
     std::thread thread;
 
-    explicit listening(admin::limits limits = {}) {
+    explicit listening(admin::limits limits = {}, std::vector<std::string> names = {}) {
+        hosts = std::move(names);
         at.emplace(io, endpoint{"127.0.0.1", 0}, source, log.log, limits);
         thread = std::thread([this] { io.run(); });
     }
@@ -65,6 +72,63 @@ TEST_CASE("/livez is alive as long as it can answer; /readyz says why not") {
     sidecar.not_ready = "";
     CHECK(sidecar.get("/readyz").status == 200);
     CHECK(sidecar.get("/readyz?verbose").status == 200);
+    sidecar.not_alive = "worker 1 has not turned for 12 s";
+    CHECK(sidecar.get("/livez").status == 503);
+    CHECK(sidecar.get("/livez").body == "worker 1 has not turned for 12 s\n");
+}
+
+TEST_CASE("it answers to addresses, to localhost and to names it is given, so that no page's name leads to it") {
+    const std::vector<std::string> names{"sidecar.example", "Pod-1"};
+    for (const char* own : {"127.0.0.1", "127.0.0.1:9090", "10.1.2.3:80", "[::1]", "[::1]:9090", "localhost",
+                            "LOCALHOST:1", "sidecar.example", "Sidecar.Example:9090", "pod-1"})
+        CHECK_MESSAGE(names_admin(own, names), own);
+    for (const char* other :
+         {"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "127.1", "2130706433", "[::1",
+          "[::1]x", "[evil]", "[127.0.0.1]", "sidecar.example.", "sidecar", ":80", "1.2.3.4.5"})
+        CHECK_MESSAGE(!names_admin(other, names), other);
+}
+
+TEST_CASE("a Host that is another's is 421, whatever is asked for; one that is missing or twice there is 400") {
+    const listening sidecar({}, {"sidecar.example"});
+    for (const char* path : {"/livez", "/config", "/", "/drain", "/nothing"})
+        CHECK(harness::status_of(sidecar.ask("GET " + std::string(path) + " HTTP/1.1\r\nHost: evil.example").head) ==
+              421);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nHost: sidecar.example:1").head) == 200);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nHost: localhost").head) == 200);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nX: y").head) == 400);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: evil").head) == 400);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.0").head) == 200);
+    CHECK(sidecar.drains == 0);
+}
+
+TEST_CASE("a drain is ordered by POST, from this machine, with the field that no page can send") {
+    const listening sidecar;
+    const std::string host = "Host: localhost\r\nContent-Length: 0\r\n";
+    const auto status_of = [&sidecar](const std::string& head) { return harness::status_of(sidecar.ask(head).head); };
+    CHECK(status_of("GET /drain HTTP/1.1\r\n" + host + "X-Sidecar-Command: drain") == 405);
+    CHECK(status_of("OPTIONS /drain HTTP/1.1\r\n" + host + "Access-Control-Request-Headers: x-sidecar-command") == 405);
+    CHECK(status_of("POST /drain HTTP/1.1\r\n" + host + "Origin: http://localhost") == 403);
+    CHECK(status_of("POST /drain HTTP/1.1\r\n" + host + "X-Sidecar-Command: stop") == 403);
+    CHECK(sidecar.drains == 0);
+    CHECK(status_of("POST /drain HTTP/1.1\r\n" + host + "X-Sidecar-Command: drain") == 202);
+    CHECK(sidecar.drains == 1);
+}
+
+TEST_CASE("who is on another machine can't order a drain") {
+    const auto from = [](const char* peer, const char* own) {
+        return drain_refusal({"drain", literal_address({peer, 1}).front(), literal_address({own, 9090}).front()});
+    };
+    CHECK_FALSE(from("127.0.0.1", "127.0.0.1"));
+    CHECK_FALSE(from("127.8.0.1", "127.0.0.1"));
+    CHECK_FALSE(from("::1", "::1"));
+    CHECK_FALSE(from("::ffff:127.0.0.1", "::ffff:127.0.0.1"));
+    CHECK_FALSE(from("10.1.2.3", "10.1.2.3")); // the pod's own address
+    CHECK_FALSE(from("fd00::1", "fd00::1"));
+    CHECK(from("10.1.2.4", "10.1.2.3"));
+    CHECK(from("fd00::2", "fd00::1"));
+    CHECK(from("::ffff:10.0.0.1", "::ffff:10.0.0.2"));
+    CHECK(from("10.1.2.3", "::ffff:10.1.2.3")); // in doubt not
+    CHECK(drain_refusal({"", literal_address({"::1", 1}).front(), literal_address({"::1", 2}).front()}));
 }
 
 TEST_CASE("only GET and HEAD, only the paths there are") {
@@ -234,14 +298,14 @@ TEST_CASE("over its socket: keep-alive, HEAD without a body, and fields that kee
     listening sidecar;
     auto client = sidecar.connect();
     for (int i = 0; i < 3; ++i) {
-        client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
         const auto answer = client.receive_answer();
         CHECK(harness::status_of(answer.head) == 200);
         CHECK(answer.body == "alive\n");
         CHECK(harness::field_of(answer.head, "Cache-Control") == "no-store");
         CHECK(harness::field_of(answer.head, "X-Content-Type-Options") == "nosniff");
     }
-    client.send("HEAD /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client.send("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     const auto head = client.receive_head();
     CHECK(harness::status_of(head) == 200);
     CHECK(std::stoul(*harness::field_of(head, "Content-Length")) > 10'000);
@@ -251,7 +315,7 @@ TEST_CASE("over its socket: keep-alive, HEAD without a body, and fields that kee
 TEST_CASE("over its socket: HTTP/1.0, a body nobody reads, what is no HTTP, too long a head") {
     listening sidecar;
     CHECK(harness::status_of(sidecar.ask("GET /readyz HTTP/1.0").head) == 200);
-    CHECK(harness::status_of(sidecar.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5").head) == 405);
+    CHECK(harness::status_of(sidecar.ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5").head) == 405);
     CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1 x").head) == 400);
     CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nX: " + std::string(20'000, 'x')).head) == 431);
 }
@@ -262,7 +326,7 @@ TEST_CASE("who says nothing is let go; idle connections keep no probe out") {
     CHECK(silent.receive_rest().empty());
     std::vector<harness::wire> idle;
     for (int i = 0; i < 20; ++i) idle.push_back(sidecar.connect());
-    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nHost: a").head) == 200);
+    CHECK(harness::status_of(sidecar.ask("GET /livez HTTP/1.1\r\nHost: localhost").head) == 200);
 }
 
 TEST_CASE("an address that is taken is named") {

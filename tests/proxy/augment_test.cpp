@@ -263,7 +263,7 @@ TEST_CASE("a backend that compresses although asked not to is counted, and logge
     std::string metrics; // counted once the answer has gone
     while (metrics.find("sidecar_augment_outcomes_total{outcome=\"encoded\"} 3\n") == std::string::npos) {
         REQUIRE(std::chrono::steady_clock::now() < until);
-        operators.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+        operators.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
         metrics = operators.receive_answer().body;
     }
     proxy.drain();

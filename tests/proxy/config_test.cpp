@@ -1,9 +1,12 @@
 #include "proxy/config/config.hpp"
+#include "proxy/config/config_reference.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 using namespace sidecar;
@@ -31,15 +34,30 @@ config read(std::string_view text) {
 
 std::string shipped_file() { return SIDECAR_SHIPPED_FILE; } // named by CMake: ccache makes __FILE__ relative
 
-std::string without_comments(const std::string& file) {
+std::string contents(const std::filesystem::path& file) {
     std::ifstream in(file);
-    std::string all;
-    for (std::string line; std::getline(in, line);) {
-        line.resize(std::min(line.find('#'), line.size()));
-        line.resize(line.find_last_not_of(' ') + 1);
-        if (!line.empty()) all.append(line).append("\n");
-    }
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::filesystem::path source(const char* name) { return std::filesystem::path(shipped_file()).parent_path() / name; }
+
+std::vector<std::string> warnings(std::string_view text) {
+    std::vector<std::string> all;
+    const auto got = read_config(text, "f", {}, &all);
+    REQUIRE_MESSAGE(got.has_value(), got.error().message);
     return all;
+}
+
+// What is wrong with options over a file; empty: nothing.
+std::string set_complaints(std::vector<std::string> options, std::string_view text = "{}") {
+    const auto got = read_config(text, "f", {std::move(options), {}});
+    return got ? "" : got.error().message;
+}
+
+config set(std::vector<std::string> options, std::string_view text = "{}") {
+    auto got = read_config(text, "f", {std::move(options), {}});
+    REQUIRE_MESSAGE(got.has_value(), got.error().message);
+    return *got;
 }
 
 std::string one_rule(std::string_view method, std::string_view path, std::string_view action) {
@@ -56,7 +74,27 @@ TEST_CASE("the shipped file is right, and holds every key with its built-in defa
     const auto shipped = load_config(shipped_file());
     REQUIRE_MESSAGE(shipped.has_value(), shipped.error().message);
     CHECK(print_config(*shipped) == print_config(config{}));
-    CHECK(without_comments(shipped_file()) == print_config(config{}));
+    CHECK(doubts_about(*shipped).empty());
+    const auto text = contents(shipped_file());
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) CHECK_MESSAGE(line.size() <= 120, line);
+}
+
+TEST_CASE("the shipped file shows the built-in rules as they are") {
+    const auto text = contents(shipped_file());
+    const auto at = text.find("# rules:\n");
+    REQUIRE(at != std::string::npos);
+    std::string shown = "builtin_rules: false\n";
+    std::istringstream lines(text.substr(at));
+    for (std::string line; std::getline(lines, line) && line.starts_with("# ");) shown += line.substr(2) + "\n";
+    CHECK(print_rules(read(shown).rules.rules) == print_rules(dds_rules()));
+}
+
+// To make them anew: sidecar --print-defaults, --print-schema, --print-reference
+TEST_CASE("shipped file, schema and reference are what the list of keys makes") {
+    CHECK(contents(shipped_file()) == config_file());
+    CHECK(contents(source("sidecar.schema.json")) == config_schema());
+    CHECK(contents(source("docs/configuration.md")) == config_reference());
 }
 
 TEST_CASE("a map without keys is all defaults, an empty file is an error") {
@@ -168,12 +206,6 @@ TEST_CASE("the file's rules come before the built-in ones; one with such a name 
 }
 
 TEST_CASE("what is deprecated is taken, with a warning") {
-    const auto warnings = [](std::string_view text) {
-        std::vector<std::string> all;
-        const auto got = read_config(text, "f", &all);
-        REQUIRE_MESSAGE(got.has_value(), got.error().message);
-        return all;
-    };
     CHECK(warnings("max_pipes: 128") ==
           std::vector<std::string>{"f:1:12: max_pipes: is deprecated and does nothing: bodies are no longer spliced"});
     CHECK(warnings("log: {access: true}") ==
@@ -183,6 +215,101 @@ TEST_CASE("what is deprecated is taken, with a warning") {
     CHECK(read("log: {access: true}").log.access == access_log::all);
     CHECK(read("log: {access: false}").log.access == access_log::off);
     CHECK(warnings("log: {access: errors}").empty());
+    CHECK(warnings("downstream: {max_drain: 1KiB}") ==
+          std::vector<std::string>{"f:1:25: downstream.max_drain: is deprecated, write max_discard"});
+    CHECK(read("downstream: {max_drain: 1KiB}").downstream.drain_bytes_max == kib);
+    CHECK(complaints("downstream: {max_drain: 1KiB, max_discard: 1KiB}") ==
+          "1:25: downstream.max_drain: is what max_discard was called: write that alone");
+    CHECK(complaints("downstream: {max_drain: 1}") ==
+          "1:25: downstream.max_discard: '1' needs a unit: B, KiB, MiB or GiB");
+    CHECK(complaints("max_pipe: 1").find("max_pipes") == std::string::npos); // nobody is led to it
+}
+
+TEST_CASE("variables of the environment stand in values") {
+    const auto with = [](std::string_view text) {
+        return read_config(text, "f", {{}, {{"PORT", "8081"}, {"EMPTY", ""}, {"AGE", "x"}, {"TRICK", "${PORT}"}}});
+    };
+    const auto values = [&with](std::string_view text) {
+        const auto got = with(text);
+        REQUIRE_MESSAGE(got.has_value(), got.error().message);
+        return *got;
+    };
+    const auto fault = [&with](std::string_view text) {
+        const auto got = with(text);
+        REQUIRE_FALSE(got.has_value());
+        return got.error().message;
+    };
+    CHECK(values("listen: {address: '0.0.0.0:${PORT}'}").listen.address.port == 8081);
+    CHECK(values("listen: {address: \"0.0.0.0:${PORT:-1}\"}").listen.address.port == 8081);
+    CHECK(values("listen: {address: '0.0.0.0:${NONE:-82}'}").listen.address.port == 82);
+    CHECK(values("workers: ${NONE:-3}").workers == 3);
+    CHECK(values("{workers: '${NONE:-3}'}").workers == 3); // the quotes are YAML's need
+    CHECK(values("status: {ca_file: '${NONE:-}'}").status.ca_file.empty());
+    CHECK(values("status: {ca_file: '/a${EMPTY}b'}").status.ca_file == "/ab");
+    CHECK(values("status: {ca_file: '/a${EMPTY:-c}b'}").status.ca_file == "/acb");
+    CHECK(values("status: {ca_file: '/$${PORT}$PORT$'}").status.ca_file == "/${PORT}$PORT$");
+    CHECK(values("status: {ca_file: '/${TRICK}'}").status.ca_file == "/${PORT}"); // once
+    CHECK(values("own_answers: {headers: [{name: X-A, value: '${PORT}'}]}").own_answers.headers[0].value == "8081");
+    CHECK(fault("workers: ${NONE}") == "f:1:10: the environment has no variable NONE; ${NONE:-text} would do without");
+    CHECK(fault("workers: ${AGE}") == "f:1:10: workers: expected a number from 1 to 1024, or auto, not 'x'");
+    CHECK(fault("status: {ca_file: '/${PORT'}") == "f:1:19: '${' without its '}'; '$${' stands for '${' itself");
+    for (const std::string bad : {"", "1A", "A-B", "PORT:", "PORT:?", "PORT-1", "A B"})
+        CHECK_MESSAGE(fault("status: {ca_file: '${" + bad + "}'}") ==
+                          "f:1:19: expected ${NAME} or ${NAME:-text}, not '${" + bad + "}'",
+                      bad);
+    CHECK(fault("'${PORT}': 1").find("unknown key") != std::string::npos); // keys are words
+    const auto big = read_config("status: {ca_file: '${A}${A}'}", "f", {{}, {{"A", std::string(40 * kib, 'a')}}});
+    CHECK(big.error().message == "f:1:19: is longer than 64 KiB once its variables are put in");
+}
+
+TEST_CASE("--set comes over the file, with the same checks") {
+    CHECK(set({"upstream.address=10.0.0.1:80"}).upstream.address == endpoint{"10.0.0.1", 80});
+    CHECK(set({"listen.address=[::]:80"}, "listen: {address: 127.0.0.1:1, backlog: 7}").listen.address ==
+          endpoint{"::", 80});
+    CHECK(set({"listen.address=[::]:80"}, "listen: {address: 127.0.0.1:1, backlog: 7}").listen.backlog == 7);
+    CHECK(set({"workers=1", "workers=2"}, "workers: 3").workers == 2);
+    CHECK(set({"own_answers.cors.allow_origins=[\"https://a\", 'https://b']"}).own_answers.cors_allow_origins.size() ==
+          2);
+    CHECK(set({"status.ca_file=/a: b # c"}).status.ca_file == "/a: b # c");
+    CHECK(set({"api.prefix="}).rules.prefix.empty());
+    CHECK(set({"drain={accept_for: 1s}"}, "drain: {timeout: 2s}").drain.timeout == config{}.drain.timeout); // whole
+    CHECK(
+        set({"rules=[{name: a, method: GET, path: '/a/{id}', gate: {collection: c, member: m}}]"}).rules.rules.size() ==
+        7);
+    CHECK(set({"drain.timeout=1s"}, "drain:").drain.timeout == milliseconds(1'000));
+    const auto got = read_config("{}", "f", {{"listen.address=0.0.0.0:${PORT}"}, {{"PORT", "81"}}});
+    REQUIRE(got.has_value());
+    CHECK(got->listen.address.port == 81);
+
+    CHECK(set_complaints({"upstream.adress=a:1"}) ==
+          "--set upstream.adress: unknown key 'adress', did you mean 'address'?");
+    CHECK(set_complaints({"workers=0"}) == "--set workers: expected a number from 1 to 1024, or auto, not '0'");
+    CHECK(set_complaints({"workers"}) ==
+          "--set workers: expected KEY=VALUE, such as upstream.address=127.0.0.1:3000 (a list is set whole)");
+    for (const auto* bad : {"", "=1", ".a=1", "a.=1", "a..b=1", "rules[0].name=a", "Workers=1"})
+        CHECK_MESSAGE(set_complaints({bad}).find("expected KEY=VALUE") != std::string::npos, bad);
+    CHECK(set_complaints({"workers=1", "drain.timeout=5"}, "workers: x\nlog: {level: loud}") ==
+          "f:2:14: log.level: expected debug or info or warn or error, not 'loud'\n"
+          "--set drain.timeout: '5' needs a unit: ms, s, m or h"); // the file's first
+    CHECK(set_complaints({"status.headers=[{name: A, value: \"s3cret\\n\"}]"}).find("s3cret") == std::string::npos);
+    CHECK(set_complaints({"drain.timeout=[", "workers=1"}).find("--set drain.timeout: ") == 0);
+    std::vector<std::string> told;
+    REQUIRE(read_config("{}", "f", {{"log.access=true"}, {}}, &told).has_value());
+    CHECK(told == std::vector<std::string>{"--set log.access: 'true' is deprecated, write all"});
+}
+
+TEST_CASE("what is doubtful in a file that is right is told on request") {
+    CHECK(doubts_about(config{}).empty());
+    const std::string wide =
+        "rules: [{name: wide, method: GET, path: '/projects/{id}', gate: {collection: c, member: m}}]";
+    CHECK(doubts_about(read(wide)) ==
+          std::vector<std::string>{
+              "rule 'project_info' is hidden by 'wide', which stands before it and selects all of its requests"});
+    CHECK(
+        doubts_about(read("status: {ca_file: /nonexistent/ca.pem, headers: [{name: A, file: /nonexistent/token}]}")) ==
+        std::vector<std::string>{"status.ca_file: /nonexistent/ca.pem: No such file or directory",
+                                 "status.headers[0].file: /nonexistent/token: No such file or directory"});
+    CHECK(doubts_about(read("status: {ca_file: /dev/null, headers: [{name: A, value: b}]}")).empty());
 }
 
 TEST_CASE("unknown keys are errors, with the nearest name") {
@@ -226,7 +353,14 @@ TEST_CASE("a duration needs a unit") {
 TEST_CASE("a size needs a unit") {
     CHECK(complaints("log: {buffer: 65536}") == "1:15: log.buffer: '65536' needs a unit: B, KiB, MiB or GiB");
     CHECK(complaints("log: {buffer: 64KB}") ==
-          "1:15: log.buffer: expected a size such as 512B, 64KiB or 1MiB, not '64KB'");
+          "1:15: log.buffer: expected a size such as 512B, 64KiB or 1MiB, not '64KB', did you mean '64KiB'?");
+    for (const auto* text : {"64K", "64k", "64kb", "64Ki", "64kib", "64KIB"})
+        CHECK_MESSAGE(complaints("log: {buffer: " + std::string(text) + "}").ends_with(", did you mean '64KiB'?"),
+                      text);
+    CHECK(complaints("augment: {max_body: 1MB}").ends_with("not '1MB', did you mean '1MiB'?"));
+    for (const auto* text : {"64T", "KiB", "64Kilo", "64X"})
+        CHECK_MESSAGE(complaints("log: {buffer: " + std::string(text) + "}").find("did you mean") == std::string::npos,
+                      text);
     CHECK(complaints("log: {buffer: 1B}") == "1:15: log.buffer: must be from 4KiB to 1GiB, not '1B'");
     CHECK(complaints("log: {buffer: 99999999999999999GiB}").find("expected a size") != std::string::npos);
 }
@@ -255,6 +389,10 @@ TEST_CASE("addresses are HOST:PORT") {
                           std::string::npos,
                       text);
     CHECK(read("listen: {address: 127.0.0.1:0}").listen.address.port == 0);
+    for (const auto* text : {"127.1:80", "2130706433:80", "0x7f.1:80", "a.0x7f:80"})
+        CHECK_MESSAGE(complaints("upstream: {address: '" + std::string(text) + "'}").find("expected HOST:PORT") !=
+                          std::string::npos,
+                      text);
     CHECK(complaints("upstream: {address: 127.0.0.1:0}") == "1:21: upstream.address: the port can't be 0");
 }
 
@@ -328,7 +466,8 @@ TEST_CASE("a key that is wrong by itself is not compared with others") {
 
 TEST_CASE("the status URL must be one") {
     for (const auto* text :
-         {"ftp://a/", "http://", "http://u:p@a/", "http://a/#b", "http://a b/", "http://a:0/", "http://a\"b/"})
+         {"ftp://a/", "http://", "http://u:p@a/", "http://a/#b", "http://a b/", "http://a:0/", "http://a\"b/",
+          "https://127.1/", "https://2130706433/", "https://0x7f.1/", "https://127.0.0.01/"})
         CHECK(complaints("status: {url: '" + std::string(text) + "'}").starts_with("1:15: status.url: "));
 }
 
@@ -423,8 +562,22 @@ TEST_CASE("one document, no anchors, aliases, merges or tags") {
 }
 
 TEST_CASE("what is no YAML, no text, too large or too deep says so") {
-    CHECK(complaints("a: [b\n").find("no valid YAML") != std::string::npos);
-    CHECK(complaints("a: b: c").starts_with("1:5: no valid YAML"));
+    CHECK(complaints("a: [b\n") == "2:1: no valid YAML: expected ',' or the ']' of a list that began with '['");
+    CHECK(
+        complaints("a: b: c") ==
+        "1:5: no valid YAML: expected one value behind each key: a text with ': ' in it needs quotes, a key without a "
+        "value its ':'");
+    CHECK(complaints("listen:\n  address: a:1\n backlog: 3\n") ==
+          "3:2: no valid YAML: expected a key, with ':' behind it, in the column of the keys above");
+    CHECK(complaints("listen:\n\taddress: a\n").find("expected blanks: tabs don't indent") != std::string::npos);
+    CHECK(complaints("listen: {address: a\n").find("expected ',' or the '}' of a map") != std::string::npos);
+    CHECK(complaints("log: {level: \"a\\qb\"}").find("expected an escape of YAML's") != std::string::npos);
+    CHECK(complaints("log:\n  level: \"a\ndrain: {}\n") ==
+          "2:10: no valid YAML: expected the quote that ends the text that begins here");
+    CHECK(complaints("log:\n  level: 'it''s\n").find("expected the quote that ends") != std::string::npos);
+    CHECK(complaints("log:\n  level: \"a\\\"\n").find("expected the quote that ends") != std::string::npos);
+    CHECK(complaints("# é \"\nlog:\n  level: \"info\" # it's\n  access: 'off'\n").empty());
+    CHECK(complaints("log: {level: @a}\n").find("expected a value: one that begins with this") != std::string::npos);
     CHECK(complaints(std::string_view("workers: 1\n\0", 12)) == "2:1: a control byte: the file must be text");
     CHECK(complaints("# \xff\n") == "1:3: not UTF-8: the file must be text");
     CHECK(complaints(std::string(2 * mib, ' ')) == "1:1: larger than 1024 KiB");
@@ -452,6 +605,7 @@ TEST_CASE("what is printed is read back to the same") {
     c.status.ca_file = "/etc/ssl/a: b #c \"d\" \\e é\u2028.pem";
     c.status.headers = {{"Authorization", "", "on"}, {"X-B", "", "{x}"}};
     c.status.jitter = 0.123456789;
+    c.status.socket = "/run/${x}";
     c.rules.prefix = "";
     c.rules.rules[2].action = gate_rule{"projects", "is_upload_ready", {"x-a", "null"}, unknown_gate::reject};
     c.own_answers.headers = {{"X-A", "no"}, {"X-B", "- a: [b] # c"}, {"X-C", "~"}, {"X-D", "<"}, {"X-E", "1"}};
@@ -462,6 +616,7 @@ TEST_CASE("what is printed is read back to the same") {
     CHECK(back.upstream.address == c.upstream.address);
     CHECK(back.listen.socket_mode == 07);
     CHECK(back.status.ca_file == c.status.ca_file);
+    CHECK(back.status.socket == "/run/${x}");
     CHECK(back.status.jitter == c.status.jitter);
     CHECK(back.status.headers[0].file == "on");
     CHECK(back.own_answers.headers[1].value == "- a: [b] # c");

@@ -1,5 +1,5 @@
 // The program itself, as a process: arguments, exit codes, signals. It is built beside the tests.
-#include "proxy/healthcheck.hpp"
+#include "proxy/admin_client.hpp"
 #include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/listener.hpp"
@@ -147,6 +147,7 @@ TEST_CASE("--version and --help say so, and that is all") {
     process version({"--version"}), help({"--help"});
     CHECK(version.exit_code() == 0);
     CHECK(version.output().starts_with("sidecar "));
+    CHECK(version.output().ends_with(")\n")); // the revision
     CHECK(help.exit_code() == 0);
     CHECK(help.output().find("healthcheck") != std::string::npos);
 }
@@ -174,6 +175,53 @@ TEST_CASE("--print-config prints all keys, and no secret") {
     CHECK(print.exit_code() == 0);
     CHECK(print.output().find("accept_for: 5s") != std::string::npos);
     CHECK(print.output().find("s3cret") == std::string::npos);
+}
+
+TEST_CASE("--check warns of what is right and yet doubtful, and that is no failure") {
+    const folder here;
+    process check(
+        {"--check", "--config",
+         here.write("max_pipes: 1\nstatus: {ca_file: /nonexistent/ca.pem}\n"
+                    "rules: [{name: wide, method: GET, path: '/projects/{id}', gate: {collection: c, member: m}}]\n")});
+    CHECK(check.exit_code() == 0);
+    for (const auto* part : {"sidecar.yaml:1:12: max_pipes: is deprecated", "rule 'project_info' is hidden by 'wide'",
+                             "status.ca_file: /nonexistent/ca.pem: No such file", "sidecar.yaml: ok"})
+        CHECK_MESSAGE(check.output().find(part) != std::string::npos, part);
+}
+
+TEST_CASE("what is deprecated is said in the log at the start and at a reload") {
+    const folder here;
+    const auto file = here.write(quick_to_end(free_port()) + "max_pipes: 1\n");
+    process sidecar({"--config", file});
+    sidecar.await("max_pipes: is deprecated");
+    sidecar.await("\"msg\":\"serving\"");
+    here.write(quick_to_end(free_port()) + "log: {access: true}\n");
+    sidecar.signal(SIGHUP);
+    sidecar.await("log.access: 'true' is deprecated, write all");
+}
+
+TEST_CASE("--set comes over the file, and variables of the environment are put in") {
+    const folder here;
+    const auto file = here.write("listen: {address: \"127.0.0.1:${SIDECAR_TEST_PORT:-7}\"}\n");
+    process print({"--print-config", "-c", file, "--set", "workers=3", "--set=drain.timeout=7s"}, "/",
+                  "SIDECAR_TEST_PORT=8123");
+    CHECK(print.exit_code() == 0);
+    CHECK(print.output().find("address: 127.0.0.1:8123\n") != std::string::npos);
+    CHECK(print.output().find("workers: 3\n") != std::string::npos);
+    CHECK(print.output().find("timeout: 7s\n") != std::string::npos);
+    process wrong({"--check", "-c", file, "--set", "wokers=3"});
+    CHECK(wrong.exit_code() == 2);
+    CHECK(wrong.output() == "--set wokers: unknown key 'wokers', did you mean 'workers'?\n");
+}
+
+TEST_CASE("schema, reference and defaults are printed without a configuration") {
+    process schema({"--print-schema"}), reference({"--print-reference"}), defaults({"--print-defaults"});
+    CHECK(schema.exit_code() == 0);
+    CHECK(schema.output().find("\"additionalProperties\": false") != std::string::npos);
+    CHECK(reference.exit_code() == 0);
+    CHECK(reference.output().starts_with("# Configuration\n"));
+    CHECK(defaults.exit_code() == 0);
+    CHECK(defaults.output().find("\nupstream:\n") != std::string::npos);
 }
 
 TEST_CASE("without --config the file is looked for, and both places are named if there is none") {
@@ -204,6 +252,96 @@ TEST_CASE("it serves, tells its health, survives a bad reload, and drains on SIG
     sidecar.signal(SIGHUP);
     sidecar.await("unknown key 'nonsense'");
 
+    sidecar.signal(SIGTERM);
+    CHECK(sidecar.exit_code() == 0);
+}
+
+TEST_CASE("get prints what the admin listener says") {
+    const folder here;
+    const auto file = here.write(quick_to_end(free_port()));
+    process sidecar({"--config", file});
+    sidecar.await("\"msg\":\"serving\"");
+    process metrics({"get", "/metrics", "--config", file});
+    CHECK(metrics.exit_code() == 0);
+    CHECK(metrics.output().find("sidecar_build_info{") != std::string::npos);
+    CHECK(metrics.output().find("revision=") != std::string::npos);
+    process nothing({"get", "/nothing", "--config", file});
+    CHECK(nothing.exit_code() == 1);
+    CHECK(nothing.output().starts_with("404 "));
+    CHECK(process({"get", "nothing", "--config", file}).exit_code() == 2);
+    CHECK(process({"get", "--config", file}).exit_code() == 2);
+}
+
+TEST_CASE("status prints what /status says, and its exit code tells the state") {
+    const folder here;
+    const auto code_of = [&here](const std::string& body, const std::string& status = "200 OK") {
+        harness::listener admin;
+        process asked({"status", "--config", here.write(quick_to_end(admin.port()))});
+        auto client = admin.accept();
+        CHECK(client.receive_head().starts_with("GET /status HTTP/1.1\r\n"));
+        client.send("HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+        client.close();
+        const int code = asked.exit_code();
+        CHECK(asked.output() == body);
+        return code;
+    };
+    CHECK(code_of("ok: all is well\nmore\n") == 0);
+    CHECK(code_of("degraded: readiness is unknown\n") == 3);
+    CHECK(code_of("failing: backend unreachable for 42 s\n") == 4);
+    CHECK(code_of("starting\n") == 5);
+    CHECK(code_of("draining\n") == 5);
+    CHECK(code_of("who knows\n") == 1);
+    CHECK(code_of("ok\n", "404 Not Found") == 1);
+    const harness::closed_port nobody;
+    CHECK(process({"status", "--config", here.write(quick_to_end(nobody.port()))}).exit_code() == 1);
+}
+
+TEST_CASE("drain, told twice, is one drain; SIGTERM goes on with it, and a second one ends at once") {
+    const folder here;
+    const auto admin = free_port();
+    const auto file =
+        here.write("listen: {address: 127.0.0.1:0}\nworkers: 1\nadmin: {address: 127.0.0.1:" + std::to_string(admin) +
+                   "}\ndrain: {accept_for: 1h, timeout: 1s}\n");
+    process sidecar({"--config", file});
+    sidecar.await("\"msg\":\"serving\"");
+    for (int i = 0; i < 2; ++i) CHECK(process({"drain", "--config", file}).exit_code() == 0);
+    sidecar.await("\"msg\":\"draining\"");
+    sidecar.signal(SIGTERM);
+    process ready({"healthcheck", "--config", file});
+    CHECK(ready.exit_code() == 1);
+    CHECK(ready.output() == "503 draining\n"); // it still runs
+    sidecar.signal(SIGTERM);
+    CHECK(sidecar.exit_code() == 0);
+    const auto& log = sidecar.output();
+    const auto first = log.find("\"msg\":\"draining\"");
+    CHECK(log.find("\"msg\":\"draining\"", first + 1) == std::string::npos);
+    CHECK(log.find("stopping at once") != std::string::npos);
+    CHECK(process({"drain", "--config", file}).exit_code() == 1); // nobody is there
+}
+
+TEST_CASE("drain --wait ends when the other has; it tells the one that the configuration names, and no other") {
+    const folder here, elsewhere;
+    const auto file = here.write(quick_to_end(free_port()));
+    const auto other_file = elsewhere.write(quick_to_end(free_port()));
+    process sidecar({"--config", file}), other({"--config", other_file});
+    sidecar.await("\"msg\":\"serving\"");
+    other.await("\"msg\":\"serving\"");
+    CHECK(process({"drain", "--wait", "--config", file}).exit_code() == 0);
+    CHECK(process({"healthcheck", "--config", file}).exit_code() == 1);
+    CHECK(sidecar.exit_code() == 0);
+    CHECK(process({"healthcheck", "--live", "--config", other_file}).exit_code() == 0);
+    CHECK(other.output().find("draining") == std::string::npos);
+    CHECK(process({"drain", "--config", here.write("admin: {address: off}\n")}).exit_code() == 1);
+}
+
+TEST_CASE("SIGUSR1 and SIGUSR2 do nothing") {
+    const folder here;
+    const auto file = here.write(quick_to_end(free_port()));
+    process sidecar({"--config", file});
+    sidecar.await("\"msg\":\"serving\"");
+    sidecar.signal(SIGUSR1);
+    sidecar.signal(SIGUSR2);
+    CHECK(process({"healthcheck", "--live", "--config", file}).exit_code() == 0);
     sidecar.signal(SIGTERM);
     CHECK(sidecar.exit_code() == 0);
 }
@@ -282,7 +420,7 @@ TEST_CASE("the health check fails where nobody is, or nobody answers in time") {
     CHECK(check.output() == "healthcheck: Connection refused\n");
 
     const harness::listener silent;
-    const auto asked = sidecar::ask_health({"0.0.0.0", silent.port()}, "/readyz", std::chrono::milliseconds(20));
+    const auto asked = sidecar::ask_admin({"0.0.0.0", silent.port()}, "GET", "/readyz", std::chrono::milliseconds(20));
     REQUIRE_FALSE(asked.has_value());
     CHECK(asked.error().message == "Connection timed out");
 }
@@ -295,13 +433,15 @@ TEST_CASE("the health check takes no other answer for health") {
             client.receive_head();
             client.send(answer);
         });
-        auto asked = sidecar::ask_health({"127.0.0.1", admin.port()}, "/readyz", harness::patience);
+        auto asked = sidecar::ask_admin({"127.0.0.1", admin.port()}, "GET", "/readyz", harness::patience);
         answering.join();
         return asked;
     };
     CHECK(asked_of("HTTP/1.1 200 OK\r\n\r\nready")->status == 200);
     CHECK(asked_of("HTTP/1.1 503 No\r\n\r\ndraining")->status == 503);
     CHECK(asked_of("HTTP/1.1 503 No\r\n\r\ndraining")->body == "draining");
+    CHECK(asked_of("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready").has_value());
+    CHECK(asked_of("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nready").error().message == "the response was cut off");
     CHECK_FALSE(asked_of("hello").has_value());
     CHECK_FALSE(asked_of("").has_value());
 }

@@ -74,7 +74,7 @@ struct served {
 
     static harness::message ask(std::uint16_t port, const std::string& target) {
         auto client = harness::wire::connect(port);
-        client.send("GET " + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        client.send("GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         return client.receive_answer();
     }
     std::string get(const std::string& target = "/") const { return ask(at->port(), target).body; }
@@ -137,6 +137,8 @@ TEST_CASE("it starts without a backend, and without its name") {
     sidecar.run();
     CHECK(sidecar.until_ready());
     CHECK(sidecar.status("/x") == 503);
+    CHECK(wait_until([&] { return sidecar.log.count("upstream.address does not resolve") == 1; }));
+    CHECK(wait_until([&] { return contains(sidecar.log.text(), R"("host":"no-such-host.invalid")"); }));
 }
 
 TEST_CASE("a backend and a status endpoint by name") {

@@ -1,4 +1,5 @@
 // The status poll against a server that answers by a script: every row of docs/behaviour.md 7.
+#include "proxy/control_plane/listeners.hpp"
 #include "proxy/control_plane/status_poll.hpp"
 #include "tests/proxy/control_tools.hpp"
 #include "tests/proxy/scripted_http.hpp"
@@ -6,6 +7,13 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <thread>
 
 using namespace sidecar;
 using namespace sidecar::testing;
@@ -39,7 +47,10 @@ struct polling {
     readable_log log;
     control_metrics metrics;
     readiness_board board;
-    status_poll poll{io, board, log.log, metrics};
+    status_poll poll;
+
+    explicit polling(std::chrono::nanoseconds starting_time = std::chrono::minutes(1))
+        : poll(io, board, log.log, metrics, starting_time) {}
 
     void start(const status_config& values) {
         board.configure(needs, values.max_age, values.unlisted_means);
@@ -90,6 +101,63 @@ TEST_CASE("a poll publishes what the document says, whole") {
     REQUIRE(report.collections.size() == 2);
     CHECK(report.collections[0].listed == 1);
     CHECK(report.collections[0].not_ready[0] == std::pair<std::string, std::size_t>("is_upload_ready", 1));
+}
+
+TEST_CASE("that nobody is there yet is no error; that nobody comes is one, and so is what is wrong with somebody") {
+    const auto log_of = [](std::chrono::nanoseconds starting_time, const std::string& url) {
+        polling sidecar(starting_time);
+        sidecar.start(quick(url));
+        REQUIRE(sidecar.until_failed(3));
+        CHECK(wait_until([&] { return sidecar.log.count("status poll failed") == 1; }));
+        return sidecar.log.text();
+    };
+    const std::string nobody = "http://127.0.0.1:1/";
+    CHECK(contains(log_of(1h, nobody), R"("level":"info","msg":"status poll failed")"));
+    CHECK(contains(log_of(0s, nobody), R"("level":"error","msg":"status poll failed")"));
+    const scripted_http server([](const std::string&) { return status(500); });
+    CHECK(contains(log_of(1h, server.url()), R"("level":"error","msg":"status poll failed")"));
+}
+
+TEST_CASE("once it has been there, that nobody is there is an error") {
+    std::optional<scripted_http> server(std::in_place, [](const std::string&) { return json(document()); });
+    polling sidecar;
+    sidecar.start(quick(server->url()));
+    REQUIRE(sidecar.until_good());
+    server.reset();
+    REQUIRE(sidecar.until_failed());
+    CHECK(wait_until([&] { return contains(sidecar.log.text(), R"("level":"error","msg":"status poll failed")"); }));
+}
+
+TEST_CASE("a poll through a Unix socket: the URL gives Host and path") {
+    const temporary_directory place;
+    const auto path = (place.path / "up.sock").string();
+    listen_config where;
+    where.address.path = path;
+    listeners at(where, 1);
+    const int listening = at.take(0);
+    ::fcntl(listening, F_SETFL, 0); // blocking
+    std::string head;
+    std::thread server([&] {
+        const int client = ::accept(listening, nullptr, nullptr);
+        char bytes[4096];
+        while (head.find("\r\n\r\n") == std::string::npos) {
+            const auto got = ::read(client, bytes, sizeof bytes);
+            if (got <= 0) break;
+            head.append(bytes, static_cast<std::size_t>(got));
+        }
+        const auto answer = json(document()).bytes;
+        CHECK(::write(client, answer.data(), answer.size()) == static_cast<ssize_t>(answer.size()));
+        ::close(client);
+    });
+    polling sidecar;
+    auto values = quick("http://status.invalid:81/internal/consistency"); // which is not looked up
+    values.socket = path;
+    sidecar.start(values);
+    CHECK(sidecar.until_good());
+    server.join();
+    ::close(listening);
+    CHECK(head.starts_with("GET /internal/consistency HTTP/1.1\r\nHost: status.invalid:81\r\n"));
+    CHECK(sidecar.upload_ready() == state::not_ready);
 }
 
 TEST_CASE("polls go on, one connection for all of them") {

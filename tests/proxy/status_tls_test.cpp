@@ -1,10 +1,15 @@
 // The status poll over https: whom it trusts.
+#include "proxy/control_plane/http_client.hpp"
 #include "proxy/control_plane/status_poll.hpp"
 #include "tests/proxy/certificates.hpp"
 #include "tests/proxy/control_tools.hpp"
 #include "tests/proxy/scripted_http.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+
 #include <doctest/doctest.h>
+
+#include <optional>
 
 using namespace sidecar;
 using namespace sidecar::testing;
@@ -53,6 +58,31 @@ struct polling {
 scripted_http::answer empty(const std::string&) { return json("{}"); }
 
 } // namespace
+
+TEST_CASE("what no certificate can be for is not asked, whatever certificate there is") {
+    tls_place place;
+    place.serve_as("DNS:localhost,IP:127.0.0.1");
+    const scripted_http server(empty, 0, place.certificate_file, place.key_file);
+    auto url = *parse_http_url("https://127.0.0.1:" + std::to_string(server.port()) + "/");
+    for (const char* odd : {"127.1", "2130706433", "0x7f.1"}) {
+        CHECK_FALSE(parse_http_url("https://" + std::string(odd) + "/").has_value());
+        url.origin.host = odd; // as if it had not been refused
+        boost::asio::io_context io;
+        http_client client(io, url, "", place.ca_file, kib);
+        std::optional<http_failure> why;
+        bool ended = false;
+        const auto by = std::chrono::steady_clock::now() + 20s;
+        boost::asio::co_spawn(io, client.get({}, by, by), [&](std::exception_ptr, const auto& got) {
+            ended = true;
+            if (!got) why = got.error();
+        });
+        REQUIRE(run_until(io, [&] { return ended; }));
+        REQUIRE(why);
+        CHECK(why->kind == poll_failure::tls);
+        CHECK(why->message == "TLS: no certificate can be for '" + std::string(odd) + "'");
+    }
+    CHECK(server.requests().empty());
+}
 
 TEST_CASE("https with a private authority: by name, by address, on one kept connection") {
     tls_place place;

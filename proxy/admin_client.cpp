@@ -1,4 +1,4 @@
-#include "proxy/healthcheck.hpp"
+#include "proxy/admin_client.hpp"
 
 #include "proxy/config/config_values.hpp"
 #include "proxy/control_plane/name_lookup.hpp"
@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::size_t answer_bytes_max = 16 * kib;
+constexpr std::size_t response_bytes_max = 256 * mib;
 
 failure because(int error) { return failure{std::generic_category().message(error)}; }
 
@@ -27,6 +27,9 @@ endpoint reachable(endpoint admin) {
     if (admin.host == "::") admin.host = "::1";
     return admin;
 }
+
+// An address in any case, which needs no entry in admin.hosts.
+std::string host_of(const socket_address& address) { return to_string(address); }
 
 class connection_in_time {
 public:
@@ -61,8 +64,8 @@ public:
     }
     // Until the other side closes.
     int read_to_end(std::string& into) {
-        std::array<char, 4096> bytes{};
-        while (into.size() < answer_bytes_max) {
+        std::array<char, 16 * kib> bytes{};
+        while (into.size() < response_bytes_max) {
             if (const int late = wait(POLLIN)) return late;
             const auto got = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
             if (got == 0) return 0;
@@ -88,28 +91,38 @@ private:
     const steady_clock::time_point deadline_;
 };
 
+// Of what was read until the end: whole, by its Content-Length.
+result<admin_response> parse(const std::string& read) {
+    const auto status = read.starts_with("HTTP/1.") && read.size() >= 12 ? read_count(read.substr(9, 3)) : std::nullopt;
+    const auto head_end = read.find("\r\n\r\n");
+    if (!status || head_end == std::string::npos) return failure{"the response is not HTTP"};
+    const std::string_view field = "\r\nContent-Length: ";
+    const auto body = read.substr(head_end + 4);
+    const auto at = std::string_view(read).substr(0, head_end).find(field);
+    if (at != std::string::npos) {
+        const auto value = std::string_view(read).substr(at + field.size());
+        if (read_count(value.substr(0, value.find('\r'))) != body.size()) return failure{"the response was cut off"};
+    }
+    return admin_response{static_cast<int>(*status), body};
+}
+
 } // namespace
 
-result<health> ask_health(const endpoint& admin, std::string_view path, milliseconds timeout) {
+result<admin_response> ask_admin(const endpoint& admin, std::string_view method, std::string_view path,
+                                 milliseconds timeout, std::string_view fields) {
     const auto where = reachable(admin);
     const auto addresses = look_up_now(where);
     if (addresses.empty()) return failure{"'" + where.host + "' does not resolve"};
     const auto& address = addresses.front();
     connection_in_time connection(address.storage.ss_family, steady_clock::now() + timeout);
-    std::string request = "GET ";
-    request.append(path).append(" HTTP/1.1\r\nHost: ").append(print_endpoint(where));
-    request.append("\r\nUser-Agent: sidecar-healthcheck\r\nConnection: close\r\n\r\n");
-    std::string answer;
+    std::string request(method);
+    request.append(" ").append(path).append(" HTTP/1.1\r\nHost: ").append(host_of(address));
+    request.append("\r\nUser-Agent: sidecar\r\nConnection: close\r\n").append(fields).append("\r\n");
+    std::string read;
     if (const int error = connection.connect(address)) return because(error);
     if (const int error = connection.send(request)) return because(error);
-    if (const int error = connection.read_to_end(answer)) return because(error);
-
-    // HTTP/1.1 200 ..
-    const auto status =
-        answer.starts_with("HTTP/1.") && answer.size() >= 12 ? read_count(answer.substr(9, 3)) : std::nullopt;
-    const auto body_at = answer.find("\r\n\r\n");
-    if (!status || body_at == std::string::npos) return failure{"the answer is not HTTP"};
-    return health{static_cast<int>(*status), answer.substr(body_at + 4)};
+    if (const int error = connection.read_to_end(read)) return because(error);
+    return parse(read);
 }
 
 } // namespace sidecar
