@@ -18,7 +18,8 @@ inline bool read_digits(std::uint64_t text, std::uint64_t& into) noexcept {
     const std::uint64_t lower = text | is_letter << 5;
     const std::uint64_t least = each * '0' + is_letter * ('a' - '0'), most = each * '9' + is_letter * ('f' - '9');
     // The high bit is lent to each byte, and stays where nothing had to be borrowed.
-    if (((lower | highs) - least & (most | highs) - lower & ~text & highs) != highs) return false;
+    const std::uint64_t is_digit = ((lower | highs) - least) & ((most | highs) - lower) & ~text & highs;
+    if (is_digit != highs) return false;
     std::uint64_t digits = (lower & each * 0xf) + is_letter * 9;
     digits = (digits << 4 | digits >> 8) & 0x00FF00FF00FF00FF;
     digits = (digits | digits >> 8) & 0x0000FFFF0000FFFF;
