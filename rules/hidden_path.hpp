@@ -1,5 +1,6 @@
-// The path that is not for clients: the status endpoint's (SPEC 7). Where a rule asks what the backend's router takes
-// for the route, this asks what any router might: in doubt the path is covered, for nothing else lies there.
+// The path that is not for clients: the status endpoint's (docs/behaviour.md 7). Where a rule asks what the backend's
+// router takes for the route, this asks what any router might: in doubt the path is covered, for nothing else lies
+// there.
 #pragma once
 
 #include <string>

@@ -21,7 +21,7 @@ namespace {
 struct augmenting {
     struct member {
         std::size_t index;
-        std::string name; // with quotes and colon, as it stands in the answer
+        std::string name; // with quotes and colon, as it stands in the response
     };
     std::size_t collection;
     std::vector<member> members;
@@ -177,7 +177,7 @@ local_reply not_consistent() {
 }
 
 // An empty value counts as none: the portal, logged out, sends an empty Authorization, and the backend's own 401 is
-// the answer to that.
+// the response to that.
 bool has_field(const request_view& request, std::string_view name) {
     return std::any_of(request.fields.begin(), request.fields.end(), [&](const auto& field) {
         return !field.value.empty() && iequals(field.name, name) && request.reaches_backend(field);

@@ -209,6 +209,7 @@ std::string status_reader::malformed(error_code error) {
     if (error == simdjson::EMPTY) return "empty";
     if (error == simdjson::UTF8_ERROR) return "not UTF-8";
     if (error == simdjson::DEPTH_ERROR) return "nested too deep";
+    if (error == simdjson::MEMALLOC) return "no memory to read it";
     const char* at = nullptr;
     if (!walking_ || reading_.current_location().get(at) != SUCCESS) return "malformed JSON";
     const auto place = static_cast<std::size_t>(at - text.data());

@@ -1,6 +1,7 @@
-// A request's target, read as the backend reads it (SPEC 3): Rails' and Grape's router the path, Rack the query. What
-// is forwarded is the target as sent; nothing here changes it. Nothing is copied either: the parts are looked at one by
-// one and decoded byte by byte while they are compared, so that a target of any length costs no memory.
+// A request's target, read as the backend reads it (docs/behaviour.md 3): Rails' and Grape's router the path, Rack the
+// query. What is forwarded is the target as sent; nothing here changes it. Nothing is copied either: the parts are
+// looked at one by one and decoded byte by byte while they are compared, so that a target of any length costs no
+// memory.
 #pragma once
 
 #include "sidecar/uuid.hpp"

@@ -38,7 +38,7 @@ public:
     // Serves until drained or stopped. The calling thread becomes the control thread.
     void run();
 
-    // Any thread, and more than once. drain(): SPEC 8. stop(): at once.
+    // Any thread, and more than once. drain(): docs/behaviour.md 8. stop(): at once.
     void drain();
     void stop();
     void request_reload();

@@ -16,7 +16,7 @@ struct uuid {
     friend auto operator<=>(const uuid&, const uuid&) = default;
 };
 
-// Only the form 8-4-4-4-12 of hexadecimal digits (any version, either case); anything else is no id to us (SPEC 3).
+// Only the form 8-4-4-4-12 of hexadecimal digits (any version, either case); anything else is no id to us (docs/behaviour.md 3).
 std::optional<uuid> parse_uuid(std::string_view text) noexcept;
 
 // Lower case.
