@@ -4,7 +4,7 @@
 #include "sidecar/token.hpp"
 
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <cstdint>
 
 namespace sidecar {
@@ -59,7 +59,7 @@ bool names(std::string_view list, std::string_view etag, comparison how) noexcep
     return false;
 }
 
-// FNV-1a, by words of eight bytes: the spliced states are few, and nobody gains by making two of them collide.
+// FNV-1a, by words of eight bytes: the states are few, and nobody gains by making two of them collide.
 std::uint64_t digest(std::string_view text) noexcept {
     std::uint64_t hash = 0xCBF29CE484222325;
     while (!text.empty()) {
@@ -69,13 +69,6 @@ std::uint64_t digest(std::string_view text) noexcept {
         hash = (hash ^ word ^ hash >> 32) * 0x100000001B3; // the shift brings what is high down, as its bytes were
     }
     return hash;
-}
-
-std::array<char, 16> hex(std::uint64_t number) noexcept {
-    std::array<char, 16> digits{};
-    for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, number >>= 4)
-        *digit = "0123456789abcdef"[number & 0xF];
-    return digits;
 }
 
 } // namespace
@@ -91,14 +84,15 @@ bool is_json_media_type(std::string_view content_type) noexcept {
     return iequals(type, "application") && iequals(subtype, "json");
 }
 
-std::optional<std::string> augmented_etag(std::string_view backends, std::string_view spliced_text) {
+std::optional<std::string> augmented_etag(std::string_view backends, std::string_view inserted_text) {
     const auto tag = read_entity_tag(backends);
     if (!tag) return std::nullopt;
-    const auto of_text = hex(digest(spliced_text));
+    char of_text[16];
+    char* const end = std::to_chars(of_text, of_text + sizeof of_text, digest(inserted_text), 16).ptr;
     std::string etag;
     etag.reserve(tag->opaque.size() + 32);
     etag.append(tag->weak ? "W/\"" : "\"").append(tag->opaque).append("-info-");
-    return etag.append(of_text.data(), of_text.size()) += '"';
+    return etag.append(of_text, end) += '"';
 }
 
 bool if_none_match(std::string_view field_value, std::string_view etag) noexcept {

@@ -31,6 +31,7 @@ bool is_each_number_valid(std::string_view json) {
 
 not_augmented why_not(simdjson::error_code error, std::string_view json) {
     if (error == simdjson::DEPTH_ERROR) return not_augmented::too_deep;
+    if (error == simdjson::MEMALLOC) return not_augmented::no_room;
     if (error == simdjson::NUMBER_ERROR && is_each_number_valid(json)) return not_augmented::number_out_of_range;
     return not_augmented::invalid_json;
 }

@@ -1,5 +1,7 @@
 #include "rules/json.hpp"
 
+#include <new>
+
 namespace sidecar {
 namespace {
 
@@ -12,6 +14,7 @@ padded_json::padded_json(const json_text& given) : text_(given.text) {
     text_.remove_prefix(offset_);
     if (given.room >= json_padding) return;
     copy_ = simdjson::padded_string(text_);
+    if (copy_.size() != text_.size()) throw std::bad_alloc();
     text_ = {copy_.data(), copy_.size()};
 }
 

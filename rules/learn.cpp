@@ -1,4 +1,4 @@
-// Reads the id of a resource that an answer has just made.
+// Reads the id of a resource that a response has just made.
 #include "sidecar/augment.hpp"
 
 #include "rules/json.hpp"

@@ -15,17 +15,14 @@ using simdjson::SUCCESS;
 using name_list = std::vector<std::string_view>; // of what is read of an entry, `id` first
 constexpr std::size_t id_place = 0;
 
-// Which of the names this one is, in whatever spelling; none: behind the last.
+// Which of the names this one is, in whatever spelling; none: behind the last. `place` comes in as a guess, for entries
+// are usually alike.
 error_code find_place(ondemand::field& field, const name_list& names, std::size_t& place) {
     const auto written = field.key();
-    const auto place_of = [&](const auto& is) {
-        return static_cast<std::size_t>(std::find_if(names.begin(), names.end(), is) - names.begin());
-    };
-    place = place_of([&](std::string_view name) { return written.unsafe_is_equal(name); });
-    if (place != names.size()) return SUCCESS;
+    if (place < names.size() && written.unsafe_is_equal(names[place])) return SUCCESS;
     std::string_view plain;
     if (const auto error = field.unescaped_key().get(plain)) return error;
-    place = place_of([&](std::string_view name) { return name == plain; });
+    place = static_cast<std::size_t>(std::find(names.begin(), names.end(), plain) - names.begin());
     return SUCCESS;
 }
 
@@ -125,9 +122,9 @@ error_code status_reader::read_entry(const name_list& names, ondemand::value val
         return error == simdjson::INCORRECT_TYPE ? wrong(where() + " is not an object") : error;
     resource_table::entry entry;
     std::uint32_t seen = 0; // a bit for each name, by its place
+    std::size_t place = 0;
     for (auto member : object) {
         ondemand::field field;
-        std::size_t place = 0;
         if (const auto error = std::move(member).get(field)) return error;
         if (const auto error = find_place(field, names, place)) return error;
         if (place == names.size()) {
@@ -144,6 +141,7 @@ error_code status_reader::read_entry(const name_list& names, ondemand::value val
         } else {
             entry.members.set(place - 1, is_ready ? state::ready : state::not_ready);
         }
+        ++place;
     }
     if ((seen & 1U << id_place) == 0) return wrong_here("id", "is missing");
     entries.push_back(entry);
@@ -211,6 +209,7 @@ std::string status_reader::malformed(error_code error) {
     if (error == simdjson::EMPTY) return "empty";
     if (error == simdjson::UTF8_ERROR) return "not UTF-8";
     if (error == simdjson::DEPTH_ERROR) return "nested too deep";
+    if (error == simdjson::MEMALLOC) return "no memory to read it";
     const char* at = nullptr;
     if (!walking_ || reading_.current_location().get(at) != SUCCESS) return "malformed JSON";
     const auto place = static_cast<std::size_t>(at - text.data());

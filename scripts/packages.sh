@@ -18,6 +18,8 @@ grape_packages=()
 [[ $(distribution) == debian:13 ]] ||
     grape_packages=(ruby ruby-grape puma ruby-rack ruby-rack-cors ruby-rack-timeout ruby-activerecord ruby-railties ruby-sqlite3
         ruby-pg postgresql)
+# Java, too, where there is a compiler of it; `./dev clients` installs one.
+client_packages=(curl wget python3 python3-requests nodejs nginx apache2-bin ruby puma)
 bench_packages=(libbenchmark-dev python3 haproxy nginx libnginx-mod-http-lua lua-cjson strace valgrind)
 
 installed() {
@@ -80,5 +82,5 @@ apt_install() {
 }
 
 install_all() {
-    install_packages "${build_packages[@]}" "${clang_packages[@]}" "${check_packages[@]}" "${peer_packages[@]}" "${grape_packages[@]}"
+    install_packages "${build_packages[@]}" "${clang_packages[@]}" "${check_packages[@]}" "${peer_packages[@]}" "${client_packages[@]}" "${grape_packages[@]}"
 }

@@ -28,7 +28,7 @@ public:
     // The collections and members that the rules name, in the order of first mention.
     const schema& needs() const noexcept;
 
-    // What an answer to a request that rule `index` (a learn rule) selected teaches about `id`.
+    // What a response to a request that rule `index` (a learn rule) selected teaches about `id`.
     learned_entry lesson(std::size_t index, const uuid& id, time_point now) const;
 
 private:

@@ -1,5 +1,6 @@
 #include "proxy/control_plane/http_client.hpp"
 
+#include "sidecar/json_text.hpp"
 #include "sidecar/message.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -259,6 +260,8 @@ private:
         }
         if (parser.content_length_remaining().value_or(0) > body_bytes_max_) co_return too_large();
         parser.body_limit(body_bytes_max_);
+        if (const auto length = parser.content_length_remaining()) // with room behind it, or its reader would copy it
+            parser.get().body().reserve(static_cast<std::size_t>(*length) + json_padding);
         if (!parser.is_done()) {
             const auto [ec, n] = co_await http::async_read(stream, buffer_, parser, as_tuple);
             if (ec == http::error::body_limit) co_return too_large();

@@ -358,15 +358,20 @@ void print_differences(const comparison& one, const std::vector<std::string>& ro
 void print(const std::vector<comparison>& all) {
     std::vector<std::string> rows;
     for (const auto& [group, run] : groups()) rows.push_back(group);
+    std::printf(
+        "\n## Messages to the byte, and hostile ones\n\n"
+        "\"In meaning\" is what was changed without changing what it says (names in another case, framing, fields in "
+        "another\norder); \"made clean\" is what was hostile and was sent on in a form with one reading.\n\n");
     print_table("", rows, all, false);
     for (const auto& each : all) {
         std::printf("\n### Where %s changes the meaning, or passes on what is hostile\n\n", each.name().c_str());
         print_differences(each, rows);
     }
+    std::printf(
+        "\n## The grammar, production by production, and the classes of smuggling\n\n"
+        "The cases of [tests/corpora](../corpora/README.md), as they say: passed on to the byte, or as the sidecar "
+        "rewrites them,\nor refused. \"Otherwise\" is another form with the same meaning, or one reading.\n\n");
     auto sections = sections_of(corpora::http_grammar());
-    std::printf("\n## The grammar, production by production, and the classes of smuggling\n\n"
-                "The cases of `tests/corpora`, as they say: passed on to the byte, or as the sidecar rewrites them, or "
-                "refused. \"Otherwise\" is another form with the same meaning, or one reading.\n\n");
     print_table("RFC 9112 and 9110", sections, all, true);
     std::printf("\n");
     const auto classes = sections_of(corpora::smuggling());
@@ -377,6 +382,24 @@ void print(const std::vector<comparison>& all) {
         print_differences(each, sections);
     }
 }
+
+constexpr auto* introduction = R"(# Who passes what on, and who refuses what
+
+The same bytes through this sidecar and through nginx and HAProxy of Debian 12, all set up as a reverse proxy would be
+(`tests/peers/peer.cpp`), with scripted bytes at both ends. The cases are data: `tests/peers/*_cases.cpp`,
+`tests/peers/lines.cpp` and `tests/corpora`; the sidecar's own tests are held to the same ones.
+
+Written by `build/release/tests/peer_compare >tests/peers/PEERS.md`, which takes ten minutes: most of it goes by in
+waiting for peers' time-outs.)";
+
+constexpr auto* what_peers_have_not = R"(What was found besides, and peers have nothing to compare with:
+
+| | the sidecar | shown by |
+|---|---|---|
+| `If-Match` with the augmented response's `ETag` | is answered here: the response, or `412` | `tests/proxy/augmenter_test.cpp`, "If-Match is about the new ETag" |
+| a status URL at `https://127.1`, `2130706433`, `0x7f.1` | is not asked: no certificate can be for it | `tests/proxy/status_tls_test.cpp`, "what no certificate can be for" |
+| a page's script at the admin listener, by another name | `421` unless it is an address, `localhost` or one of `admin.hosts` | `tests/proxy/admin_test.cpp`, "a Host that is another's is 421" |
+| a password in a target, 125 kB in a field, U+202E, in the log | not logged; cut at 256 bytes; escaped | `tests/proxy/json_line_test.cpp` |)";
 
 // What foreign suites found, in words; false: not as wanted of the sidecar.
 using observations = std::vector<std::string>;
@@ -390,7 +413,7 @@ observations observed(std::uint16_t port, listener& backend) {
 bool print_lines(const std::vector<comparison>& all, const std::vector<observations>& seen) {
     bool as_wanted = true;
     std::printf("\n## What foreign suites and real clients found, line by line\n\n"
-                "With kept connections to the backend, and X-Forwarded-For set.\n\n");
+                "With kept connections to the backend, and `X-Forwarded-For` set.\n\n");
     print_header("", all);
     for (std::size_t i = 0; i < peers::lines().size(); ++i) {
         const auto& line = peers::lines()[i];
@@ -399,8 +422,9 @@ bool print_lines(const std::vector<comparison>& all, const std::vector<observati
         std::printf("%s\n", row.c_str());
         if (seen[0][i] == line.wanted) continue;
         as_wanted = false;
-        std::printf("The sidecar was to do: %s\n", line.wanted.c_str());
+        std::fprintf(stderr, "%s: the sidecar was to do: %s\n", line.name.c_str(), line.wanted.c_str());
     }
+    std::printf("\n%s\n", what_peers_have_not);
     return as_wanted;
 }
 
@@ -464,8 +488,9 @@ int main() {
         all.push_back(std::move(done.cases));
         lines.push_back(std::move(done.lines));
     }
-    print(all);
+    std::printf("%s\n", introduction);
     const bool as_wanted = print_lines(all, lines);
+    print(all);
     const bool all_right = std::all_of(all[0].groups().begin(), all[0].groups().end(),
                                        [](const auto& group) { return group.second.wrong.empty(); });
     return as_wanted && all_right ? 0 : 1;

@@ -124,13 +124,13 @@ TEST_CASE("a HEAD of an augmented GET is one too") {
 TEST_CASE("the gate is closed while the project is not upload-ready") {
     const auto made = decide("POST", project + "/uploads", found(false, true));
     REQUIRE(is_gated(made));
-    const auto& answer = std::get<local_reply>(made.action);
-    CHECK(answer.status == 404);
-    CHECK(answer.reason_phrase == "Not Found");
-    CHECK(answer.retry_after);
-    CHECK(answer.code == "resource_not_consistent");
-    CHECK(answer.reason == "resource changes are still being processed by system");
-    CHECK(answer.suggestion ==
+    const auto& reply = std::get<local_reply>(made.action);
+    CHECK(reply.status == 404);
+    CHECK(reply.reason_phrase == "Not Found");
+    CHECK(reply.retry_after);
+    CHECK(reply.code == "resource_not_consistent");
+    CHECK(reply.reason == "resource changes are still being processed by system");
+    CHECK(reply.suggestion ==
           "this is a temporary state that will eventually be resolved by the system; please retry request");
     CHECK(made.reason == reason::not_ready);
     CHECK(made.id == id);
@@ -230,7 +230,7 @@ TEST_CASE("ids are compared without regard to case") {
     CHECK(is_gated(decide("POST", "/api/v1/projects/CA29F7DF-33CA-46DD-A015-92C46FDB6FD1/uploads")));
 }
 
-TEST_CASE("a created project is learned from the answer's body") {
+TEST_CASE("a created project is learned from the response's body") {
     const auto made = decide("POST", "/api/v1/projects");
     REQUIRE(is_forward(made));
     const auto& learn = std::get<forward>(made.action).learn;

@@ -47,7 +47,7 @@ TEST_CASE("an augmented tag is another one, as weak or strong as it was") {
     CHECK(augmented_etag("\"\xC3\xA9,\\\"", "text").has_value());
 }
 
-TEST_CASE("an augmented tag covers the backend's tag and the spliced text") {
+TEST_CASE("an augmented tag covers the backend's tag and the inserted text") {
     CHECK(augmented_etag("\"a\"", "x") == augmented_etag("\"a\"", "x"));
     CHECK(augmented_etag("\"a\"", "x") != augmented_etag("\"a\"", "y"));
     CHECK(augmented_etag("\"a\"", "x") != augmented_etag("\"b\"", "x"));
@@ -82,8 +82,23 @@ TEST_CASE("what is no tag in a list does not hide the tags behind it") {
     CHECK(if_none_match("w/\"x\", \"a\"", "\"a\""));
 }
 
-TEST_CASE("an answer without a tag is met by the star alone") {
+TEST_CASE("a response without a tag is met by the star alone") {
     CHECK(if_none_match("*", ""));
     CHECK_FALSE(if_none_match("\"\"", ""));
     CHECK_FALSE(if_none_match("", ""));
+}
+
+TEST_CASE("If-Match compares strongly") {
+    CHECK(if_match("\"a\"", "\"a\""));
+    CHECK(if_match(" \"b\" ,, W/\"c\",\t\"a\"", "\"a\""));
+    CHECK(if_match("x, \"a\"", "\"a\""));
+    CHECK(if_match(" * ", "\"a\""));
+    CHECK(if_match("*", ""));
+    CHECK_FALSE(if_match("\"b\"", "\"a\""));
+    CHECK_FALSE(if_match("W/\"a\"", "\"a\""));
+    CHECK_FALSE(if_match("W/\"a\"", "W/\"a\""));
+    CHECK_FALSE(if_match("\"a\"", "W/\"a\""));
+    CHECK_FALSE(if_match("\"a\"", ""));
+    CHECK_FALSE(if_match("", "\"a\""));
+    CHECK_FALSE(if_match("\"a", "\"a\""));
 }

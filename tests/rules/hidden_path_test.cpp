@@ -121,10 +121,10 @@ TEST_CASE("the status path is refused whatever the method and the query") {
             const auto made = table.decide({method, target, {}}, {}, {});
             CHECK(made.reason == sidecar::reason::status_path);
             REQUIRE(std::holds_alternative<sidecar::local_reply>(made.action));
-            const auto& answer = std::get<sidecar::local_reply>(made.action);
-            CHECK(answer.status == 404);
-            CHECK(answer.code == "not_provided");
-            CHECK_FALSE(answer.retry_after);
+            const auto& reply = std::get<sidecar::local_reply>(made.action);
+            CHECK(reply.status == 404);
+            CHECK(reply.code == "not_provided");
+            CHECK_FALSE(reply.retry_after);
         }
     }
     CHECK(table.decide({"GET", "/x?/internal/consistency", {}}, {}, {}).reason == sidecar::reason::no_rule);

@@ -51,7 +51,7 @@ TEST_CASE("of several ids the last is the one that readers see") {
     CHECK_FALSE(learnt("{\"id\":\"" + std::string(text) + "\",\"id\":1}"));
 }
 
-TEST_CASE("an answer that is not whole teaches nothing") {
+TEST_CASE("a response that is not whole teaches nothing") {
     for (std::size_t size = 0; size < project.size(); ++size) CHECK_FALSE(learnt(project.substr(0, size)));
     CHECK_FALSE(learnt(project + "x"));
     CHECK_FALSE(learnt(R"({"id":"x"})"));
@@ -59,7 +59,7 @@ TEST_CASE("an answer that is not whole teaches nothing") {
     CHECK_FALSE(learnt("{}"));
 }
 
-TEST_CASE("compressed answers are read") {
+TEST_CASE("compressed responses are read") {
     CHECK(learnt(gzipped(project), "gzip") == id);
     CHECK(learnt(gzipped(project), "X-GZip") == id);
     CHECK(learnt(deflated(project, MAX_WBITS), "deflate") == id);
@@ -76,7 +76,7 @@ TEST_CASE("a coding that is not known, or is not the one it says, teaches nothin
     CHECK_FALSE(learnt("", "gzip"));
 }
 
-TEST_CASE("a compressed answer that is cut, damaged or followed by more teaches nothing") {
+TEST_CASE("a compressed response that is cut, damaged or followed by more teaches nothing") {
     const std::string body = gzipped(project);
     for (std::size_t size = 0; size < body.size(); ++size) CHECK_FALSE(learnt(body.substr(0, size), "gzip"));
     CHECK_FALSE(learnt(body + "x", "gzip"));
