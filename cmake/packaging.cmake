@@ -29,7 +29,7 @@ install(CODE "
   endif()")
 
 # The pages say what the program itself says, and the bill of materials what the linker and the compiler noted.
-if(Python3_FOUND AND NOT CMAKE_CROSSCOMPILING)
+if(Python3_FOUND AND CMAKE_READELF AND NOT CMAKE_CROSSCOMPILING)
   set(documents ${CMAKE_BINARY_DIR}/sidecar.8 ${CMAKE_BINARY_DIR}/sidecar.yaml.5 ${CMAKE_BINARY_DIR}/sbom.spdx.json)
   add_custom_command(OUTPUT ${documents}
     COMMAND Python3::Interpreter -B ${CMAKE_SOURCE_DIR}/deploy/package/man_pages $<TARGET_FILE:sidecar> ${CMAKE_BINARY_DIR}

@@ -2,7 +2,7 @@
 # RFC 7240). A held poll takes no thread of Puma's: its socket is taken over (Rack's hijack), and one thread of this file
 # looks after all of them with one look for all. It reads only, and answers nobody who does not know the secret.
 # For Ruby 2.6 and later; it needs nothing but Rack.
-require 'digest'
+require 'digest/sha2' # by name: loaded at its first use, by two threads at once, it is an error
 require 'json'
 require 'rack/utils'
 

@@ -73,6 +73,7 @@ require_relative 'dds_models'
 require_relative 'dds_api'
 require_relative 'test_control'
 DukeDataService.initialize!
+ActiveRecord::Base.connection_pool.with_connection { Jobs.resume }
 
 Rails.application.routes.draw do
   mount DDS::Consistency, at: '/internal/consistency'

@@ -214,9 +214,9 @@ module DDS
         upload = project.uploads.find(params[:upload][:id])
         authorize!
         incomplete!(upload)
-        file = project.data_files.create!(name: upload.name, label: params[:label])
-        file.upload = upload
-        file
+        DataFile.transaction do
+          project.data_files.create!(name: upload.name, label: params[:label]).tap { |file| file.upload = upload }
+        end
       end
 
       get '/files/:id/' do

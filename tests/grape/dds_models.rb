@@ -2,7 +2,7 @@
 # default scopes that order by created_at, single-table inheritance, nullable booleans, ids that are uuid. On PostgreSQL,
 # as the API, or on SQLite.
 require 'active_record'
-require 'digest'
+require 'digest/sha1'
 require 'json'
 require 'openssl'
 require 'securerandom'
@@ -96,6 +96,8 @@ module Jobs
     Thread.new do
       sleep Float(delay)
       ActiveRecord::Base.connection_pool.with_connection(&work)
+    rescue ActiveRecord::ActiveRecordError # no connection free, say: a queue tries again
+      retry
     end
   end
 
@@ -253,8 +255,6 @@ unless StorageProvider.any?
   SwiftStorageProvider.create!(name: 'swift', display_name: 'OIT', is_default: true)
   S3StorageProvider.create!(name: 's3', display_name: 'S3', is_default: false)
 end
-
-Jobs.resume
 
 # With SQLite there is one connection only: its own waiting for a lock would stop all of Ruby's threads. So the models learn
 # their columns now, not while one request has the connection and another the lock on the columns; then it is free.
