@@ -20,7 +20,7 @@ import urllib.request
 import yaml
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
-ADDED_BY_THE_SCRAPE = {"job", "instance"}
+ADDED_BY_THE_SCRAPE = {"job", "instance", "namespace", "pod"}
 # A query that ends so shows nothing while all is well.
 SILENT_IF_WELL = re.compile(r"[<>=]=? *[\d.]+$")
 
@@ -52,7 +52,7 @@ def dashboard_queries():
 
 
 def substitute(query):
-    for variable, value in {"$__rate_interval": "1m", "$job": ".*", "$instance": ".*"}.items():
+    for variable, value in {"$__rate_interval": "1m", "$namespace": ".*", "$pod": ".*", "$job": ".*", "$instance": ".*"}.items():
         query = query.replace(variable, value)
     if "$" in query:
         sys.exit(f"a variable that this check does not know: {query}")

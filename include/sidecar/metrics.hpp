@@ -204,9 +204,8 @@ struct worker_metrics {
     counters_by<limit> limits_hit;
     last_failures failed_last;
 
-    // No metrics, but what the admin page and /livez are judged by.
+    // No metric, but what the admin page says of it.
     counter connect_errno; // of the last attempt to connect; 0: it succeeded
-    counter turned_at;     // when the loop last turned, in the steady clock's milliseconds; 0: not told
 };
 
 // Why a status poll failed; a word for metrics and the admin page.

@@ -3,8 +3,8 @@
 #include "proxy/config/config.hpp"
 #include "proxy/control_plane/admin_page.hpp"
 #include "proxy/control_plane/exposition.hpp"
+#include "proxy/control_plane/glance.hpp"
 #include "proxy/control_plane/readiness_view.hpp"
-#include "proxy/control_plane/summary.hpp"
 
 #include <fmt/format.h>
 
@@ -89,7 +89,7 @@ admin_answer page(const standing& now, const parameters& asked) {
     const auto nonce = make_nonce();
     admin_answer answer;
     answer.content_type = "text/html; charset=utf-8";
-    answer.body = admin_page(now, print_config(now.current->values), asked.id.value_or(""), nonce);
+    answer.body = admin_page(now, asked.id.value_or(""), nonce);
     answer.fields = {
         {"Content-Security-Policy",
          "default-src 'none'; script-src 'nonce-" + nonce + "'; style-src 'nonce-" + nonce +
@@ -109,9 +109,9 @@ admin_answer answer_admin(std::string_view method, std::string_view target, cons
     if (path == "/metrics") return metrics(source.look());
     if (path == "/config") return text(200, print_config(source.look().current->values));
     if (path == "/readiness") return readiness_of(source.look(), asked);
-    if (path == "/summary.json") return json(200, summary_json(source.look()));
+    if (path == "/status") return text(200, status_text(source.look()));
     if (path == "/") return page(source.look(), asked);
-    return text(404, "here are: / /livez /readyz /metrics /config /readiness /summary.json\n");
+    return text(404, "here are: / /livez /readyz /metrics /config /readiness /status\n");
 }
 
 } // namespace sidecar

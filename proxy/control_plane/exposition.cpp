@@ -193,6 +193,10 @@ void add_readiness(families& to, const standing& now) {
         to.gauge("sidecar_readiness_age_seconds", "Time since the snapshot was brought or renewed.");
         to.add(std::chrono::duration<double>(now.now - known.answered_at).count());
     }
+    to.gauge("sidecar_readiness_oldest_not_ready_seconds",
+             "For how long the resource has not been ready that has been so for longest; 0: none is.");
+    const auto since = known.oldest_not_ready_since(now.now);
+    to.add(since ? std::max(0.0, std::chrono::duration<double>(now.now - *since).count()) : 0.0);
     to.gauge("sidecar_readiness_document_bytes", "Size of the last good status document.");
     to.add(static_cast<std::uint64_t>(now.poll.document_bytes));
     to.gauge("sidecar_readiness_learned_entries", "Lessons from passing answers that may still count.");
@@ -223,6 +227,71 @@ void add_program(families& to, const standing& now) {
     to.add(now.log_lines_dropped);
 }
 
+// What the admin page's banner is made of: an alert on it needs no thresholds of its own.
+void add_troubles(families& to, const standing& now) {
+    to.gauge("sidecar_trouble", "1: the sidecar sees that this is wrong just now, as its admin page says.");
+    for (std::size_t i = 0; i < enum_size<trouble>; ++i) {
+        const auto what = static_cast<trouble>(i);
+        const auto& present = now.seen->troubles.present();
+        const bool there =
+            std::any_of(present.begin(), present.end(), [what](const auto& each) { return each.found.what == what; });
+        to.add(there ? 1.0 : 0.0, {{"trouble", word(to_string(what))}});
+    }
+}
+
+// In the unit of what they limit.
+double configured(limit which, const settings& current, std::size_t workers) {
+    const auto& values = current.values;
+    const auto seconds = [](std::chrono::milliseconds of) { return std::chrono::duration<double>(of).count(); };
+    const auto number = [](std::size_t of) { return static_cast<double>(of); };
+    switch (which) {
+    case limit::connections:
+        return number(current.connections_max * workers);
+    case limit::header_bytes:
+        return number(values.downstream.header_bytes_max);
+    case limit::header_fields:
+        return number(values.downstream.header_fields_max);
+    case limit::target_bytes:
+        return number(values.downstream.target_bytes_max);
+    case limit::chunk_line:
+        return number(values.downstream.chunk_line_bytes_max);
+    case limit::trailer_bytes:
+        return number(values.downstream.trailer_bytes_max);
+    case limit::upstream_connections:
+        return number(current.upstream_connections_max * workers);
+    case limit::upstream_pending:
+        return number(values.upstream.pending_max);
+    case limit::queue_timeout:
+        return seconds(values.upstream.queue_timeout);
+    case limit::augment_body:
+        return number(values.rules.augment_body_max);
+    case limit::learn_body:
+        return number(values.rules.learn_body_max);
+    case limit::learn_entries:
+        return number(values.rules.learn_entries_max);
+    case limit::header_timeout:
+        return seconds(values.downstream.header_timeout);
+    case limit::body_timeout:
+        return seconds(values.downstream.body_timeout);
+    case limit::write_timeout:
+        return seconds(values.downstream.write_timeout);
+    case limit::response_timeout:
+        return seconds(values.upstream.response_timeout);
+    case limit::count_:
+        break;
+    }
+    return 0;
+}
+
+void add_limits(families& to, const standing& now) {
+    to.gauge("sidecar_configured_limit", "What the limits of sidecar_limits_hit_total are set to: a number, bytes, or "
+                                         "seconds.");
+    for (std::size_t i = 0; i < enum_size<limit>; ++i) {
+        const auto which = static_cast<limit>(i);
+        to.add(configured(which, *now.current, now.workers.size()), {{"limit", word(to_string(which))}});
+    }
+}
+
 void add_process(families& to, const process_figures& figures) {
     to.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
     to.add(figures.cpu_seconds);
@@ -250,6 +319,8 @@ std::string exposition(const standing& now) {
     add_polls(all, now);
     add_readiness(all, now);
     add_program(all, now);
+    add_troubles(all, now);
+    add_limits(all, now);
     add_process(all, now.process);
     return prometheus::TextSerializer().Serialize(all.made());
 }

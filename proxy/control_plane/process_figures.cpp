@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -58,6 +59,18 @@ process_figures read_process_figures() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.descriptors_max = limit.rlim_cur;
     return figures;
+}
+
+pod_names read_pod_names() {
+    const auto from_environment = [](const char* name) -> std::string {
+        const char* value = std::getenv(name);
+        return value == nullptr ? "" : value;
+    };
+    pod_names names{from_environment("POD_NAME"), from_environment("POD_NAMESPACE")};
+    if (names.name.empty()) names.name = from_environment("HOSTNAME");
+    if (names.space.empty())
+        std::getline(std::ifstream("/var/run/secrets/kubernetes.io/serviceaccount/namespace"), names.space);
+    return names;
 }
 
 } // namespace sidecar

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace sidecar {
 
@@ -16,5 +17,11 @@ struct process_figures {
 };
 
 process_figures read_process_figures();
+
+// Where it runs, as Kubernetes tells it: POD_NAME or HOSTNAME; POD_NAMESPACE or the service account's. Empty: not told.
+struct pod_names {
+    std::string name, space;
+};
+pod_names read_pod_names();
 
 } // namespace sidecar

@@ -1,5 +1,6 @@
 #include "proxy/control_plane/readiness_view.hpp"
 
+#include "proxy/control_plane/wording.hpp"
 #include "proxy/json/json_writer.hpp"
 
 #include <algorithm>
@@ -25,15 +26,12 @@ resource_view view(const standing& now, std::size_t collection, const uuid& id) 
     return seen;
 }
 
-bool has_not_ready(const resource_view& seen) {
-    return std::any_of(seen.members.begin(), seen.members.end(),
-                       [](const auto& member) { return member.second == state::not_ready; });
-}
-
 void write(json_writer& out, const resource_view& seen) {
     out.open('{').member("collection", seen.collection).member("id", to_string(seen.id));
     for (const auto& [name, value] : seen.members) out.member(name, to_string(value));
-    out.member("listed", seen.listed).member("learned", seen.learned).close('}');
+    out.member("listed", seen.listed).member("learned", seen.learned);
+    if (seen.not_ready_seconds) out.member("not_ready_seconds", *seen.not_ready_seconds);
+    out.close('}');
 }
 
 void write(json_writer& out, const poll_report::collection& counted) {
@@ -66,22 +64,13 @@ std::vector<resource_view> look_up_everywhere(const standing& now, const uuid& i
 std::vector<resource_view> not_ready_resources(const standing& now, std::size_t limit) {
     std::vector<resource_view> found;
     const auto collections = now.current->rules.needs().collections.size();
-    const auto is_there = [&found](const resource_view& one) {
-        return std::any_of(found.begin(), found.end(), [&one](const resource_view& other) {
-            return other.learned && other.id == one.id && other.collection == one.collection;
-        });
-    };
-    const auto add = [&](resource_view seen) {
-        if (found.size() < limit && has_not_ready(seen) && !is_there(seen)) found.push_back(std::move(seen));
-    };
-    if (now.known->recent) {
-        const auto& lessons = now.known->recent->entries;
-        for (auto each = lessons.rbegin(); each != lessons.rend() && found.size() < limit; ++each)
-            if (each->collection < collections) add(view(now, each->collection, each->id));
+    for (const auto& each : now.known->oldest_not_ready(limit, now.now)) {
+        if (each.collection >= collections) continue; // of the configuration before
+        auto seen = view(now, each.collection, each.id);
+        seen.learned = each.learned;
+        seen.not_ready_seconds = std::max(0.0, seconds_between(each.since, now.now));
+        found.push_back(std::move(seen));
     }
-    for (std::size_t i = 0; i < collections && found.size() < limit; ++i)
-        if (const auto* table = table_of(*now.known, i))
-            for (const auto& entry : table->oldest_not_ready(limit)) add(view(now, i, entry.id));
     return found;
 }
 

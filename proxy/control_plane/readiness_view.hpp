@@ -14,15 +14,16 @@ namespace sidecar {
 struct resource_view {
     std::string collection;
     uuid id;
-    bool listed = false;  // in the last good document
-    bool learned = false; // from an answer that passed
-    std::vector<std::pair<std::string, state>> members;
+    bool listed = false;                                // in the last good document
+    bool learned = false;                               // from a response that passed
+    std::vector<std::pair<std::string, state>> members; // what requests would be told now
+    std::optional<double> not_ready_seconds;            // for so long; nothing: it is ready, or that is not known
 };
 
-// What requests would be told now, in every collection.
+// In every collection.
 std::vector<resource_view> look_up_everywhere(const standing&, const uuid&);
 
-// Those with a member that is not ready; at most `limit`, learned ones first.
+// Those with a member that is not ready, longest first; at most `limit`. None from a document that is too old to count.
 std::vector<resource_view> not_ready_resources(const standing&, std::size_t limit);
 
 // {"fresh":..,"age_seconds":..,"collections":[..],"resources":[..]}; `id`: that one alone.

@@ -8,6 +8,7 @@
 #include "proxy/control_plane/drain.hpp"
 #include "proxy/control_plane/file_watch.hpp"
 #include "proxy/control_plane/listeners.hpp"
+#include "proxy/control_plane/observer.hpp"
 #include "proxy/control_plane/service_notify.hpp"
 #include "proxy/control_plane/settings.hpp"
 #include "proxy/control_plane/standing.hpp"
@@ -85,6 +86,9 @@ public:
                    {"upstream", print_endpoint(values_.upstream.address)}});
         check_descriptors();
         tell(notify_.ready(serving_text()));
+        observer_.note(event_kind::good,
+                       "serving, version " + std::string(version()) + " (" + std::string(revision()) + ")");
+        observer_.start();
         io_.run();
         crew_->join();
         log_.line(log_level::info, "stopped");
@@ -150,6 +154,7 @@ private:
             log_.line(log_level::error, "reload failed: the configuration before it stays in force",
                       {{"reason", reload_failure_}});
             tell(notify_.ready("the configuration before it stays in force: " + reload_failure_));
+            observer_.look_now();
             return;
         }
         values_ = with_what_needs_a_restart(std::move(*loaded));
@@ -168,6 +173,7 @@ private:
         reload_failure_.clear();
         log_.line(log_level::info, "reloaded");
         tell(notify_.ready(serving_text()));
+        observer_.note(event_kind::note, "configuration reloaded");
     }
 
     // The new configuration, but for what stays as the process was started with.
@@ -221,6 +227,7 @@ private:
     }
 
     void announce_drain() {
+        observer_.note(event_kind::note, "draining");
         log_.line(log_level::info, "draining", {{"connections", connections_open()}});
         crew_->announce_drain();
         tell(notify_.stopping("draining"));
@@ -241,6 +248,7 @@ private:
     void end(const std::exception_ptr& thrown) {
         thrown_ = thrown;
         drain_.end();
+        observer_.stop();
         io_.stop();
     }
 
@@ -275,6 +283,12 @@ private:
     }
 
     standing look() const {
+        auto now = look_at_counters();
+        now.process = read_process_figures();
+        return now;
+    }
+
+    standing look_at_counters() const {
         standing now;
         now.now = steady::now();
         now.started = started_;
@@ -288,7 +302,10 @@ private:
         now.poll = poll_.report();
         now.reload_failure = reload_failure_;
         now.log_lines_dropped = log_.dropped();
-        now.process = read_process_figures();
+        if (const auto stuck = crew_->stuck(now.now, worker_patience)) now.stuck_for = stuck->still_for;
+        now.seen = &observer_.seen();
+        now.pod = pod_.name;
+        now.pod_namespace = pod_.space;
         return now;
     }
 
@@ -311,6 +328,8 @@ private:
     drain_sequence drain_{
         io_, {[this] { announce_drain(); }, [this] { crew_->end_accepting(); }, [this] { give_up_draining(); }}};
     service_notify notify_;
+    observer observer_{io_, log_, [this] { return look_at_counters(); }};
+    const pod_names pod_ = read_pod_names();
     std::optional<asio::signal_set> signals_;
     std::optional<file_watch> watch_;
     std::optional<admin> admin_;

@@ -2,6 +2,8 @@
 // thread for each request; the texts made of it (exposition, summary, page) are pure functions.
 #pragma once
 
+#include "proxy/control_plane/health.hpp"
+#include "proxy/control_plane/history.hpp"
 #include "proxy/control_plane/process_figures.hpp"
 #include "proxy/control_plane/rule_sums.hpp"
 #include "proxy/control_plane/status_poll.hpp"
@@ -14,6 +16,12 @@
 #include <vector>
 
 namespace sidecar {
+
+// What the observer keeps.
+struct observations {
+    history past;
+    trouble_watch troubles;
+};
 
 struct standing {
     time_point now;
@@ -29,6 +37,12 @@ struct standing {
     std::string reload_failure; // of the last reload; empty: it took
     std::uint64_t log_lines_dropped = 0;
     process_figures process;
+    std::chrono::nanoseconds stuck_for{0}; // a worker hangs; 0: none does, as /livez has it
+    const observations* seen = nullptr;
+    std::string pod, pod_namespace; // empty: not known
 };
+
+std::string backend_words(const standing&);     // its address, and what its name resolves to
+std::uint64_t not_ready_count(const standing&); // resources of which any member is not ready, by the last document
 
 } // namespace sidecar

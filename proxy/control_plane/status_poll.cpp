@@ -43,6 +43,20 @@ poll_report::collection count(const schema::collection& named, const resource_ta
     return counted;
 }
 
+std::string_view word(poll_end end) {
+    switch (end) {
+    case poll_end::changed:
+        return "changed";
+    case poll_end::not_modified:
+        return "not_modified";
+    case poll_end::failed:
+        return "failed";
+    case poll_end::cancelled:
+        break;
+    }
+    return "cancelled";
+}
+
 asio::awaitable<parsed> parse(std::string body, std::shared_ptr<const plan> by,
                               std::shared_ptr<const readiness> before) {
     parsed outcome{failure{}, {}};
@@ -253,6 +267,10 @@ private:
     }
 
     void settle(poll_end end, bool applied) {
+        log_.line(log_level::debug, "status poll",
+                  {{"outcome", word(end)},
+                   {"took", std::chrono::duration<double>(report_.last_took).count()},
+                   {"document_bytes", static_cast<std::int64_t>(report_.document_bytes)}});
         schedule_->ended(end, steady::now(), applied, chance_(random_));
         report_.under_way = false;
         report_.held = false;

@@ -63,8 +63,12 @@ struct listening : asked {
 
 } // namespace
 
-TEST_CASE("/livez is alive as long as it can answer; /readyz says why not") {
+TEST_CASE("/livez fails where a worker hangs, and for nothing else; /readyz says why not") {
     asked sidecar;
+    sidecar.not_alive = "a worker has not turned for 12 s";
+    CHECK(sidecar.get("/livez").status == 503);
+    CHECK(sidecar.get("/livez").body == "a worker has not turned for 12 s\n");
+    sidecar.not_alive = "";
     sidecar.not_ready = "draining";
     CHECK(sidecar.get("/livez").status == 200);
     CHECK(sidecar.get("/readyz").status == 503);
@@ -153,8 +157,9 @@ TEST_CASE("/readiness lists what is not ready, and looks an id up") {
     CHECK(
         contains(all.body, R"({"name":"projects","listed":1,"not_ready":{"is_upload_ready":1,"is_download_ready":0})"));
     CHECK(contains(
-        all.body, R"({"collection":"projects","id":")" + project +
-                      R"(","is_upload_ready":"not_ready","is_download_ready":"ready","listed":true,"learned":false})"));
+        all.body,
+        R"({"collection":"projects","id":")" + project +
+            R"(","is_upload_ready":"not_ready","is_download_ready":"ready","listed":true,"learned":false,"not_ready_seconds":)"));
     CHECK(contains(all.body, "777be35a-98e0-4c2e-9a17-7bc009f9b111"));
 
     const auto one = sidecar.get("/readiness?id=CA29F7DF-33CA-46DD-A015-92C46FDB6FD1").body;
@@ -216,7 +221,7 @@ TEST_CASE("/config shows what is in force, and no secret") {
     CHECK_FALSE(contains(sidecar.get("/").body, "s3cret-value"));
 }
 
-TEST_CASE("the page shows the figures as it is served, and escapes what is put in") {
+TEST_CASE("the page is whole as it is served, and escapes what is put in") {
     asked sidecar;
     config values;
     values.rules.rules[0].name = "<script>alert(1)</script>";
@@ -226,15 +231,20 @@ TEST_CASE("the page shows the figures as it is served, and escapes what is put i
     sidecar.now.poll.failed = poll_failure::redirect;
     sidecar.now.poll.failure = "a redirect to '<b>'";
     sidecar.now.reload_failure = "sidecar.yaml:1:1: unknown key '<i>'";
-    sidecar.first.rules[0].requests[0][2].add(1234567);
+    sidecar.now.pod = "dds-<u>";
+    sidecar.first.connections_accepted.add(1234567);
+    sidecar.first.failed_last.note({}, "<M>", "/<P>", failure_reason::no_response, 502, std::chrono::seconds(2));
+    sidecar.observe();
     const auto answer = sidecar.get("/");
     CHECK(answer.content_type == "text/html; charset=utf-8");
     CHECK(contains(answer.body, "1\u202f234\u202f567"));
     CHECK(contains(answer.body, project));
     CHECK(contains(answer.body, "&lt;script&gt;alert(1)&lt;/script&gt;"));
-    CHECK_FALSE(contains(answer.body, "<script>alert"));
-    CHECK_FALSE(contains(answer.body, "<b>'"));
-    CHECK_FALSE(contains(answer.body, "'<i>'"));
+    for (const char* raw : {"<script>alert", "<b>'", "'<i>'", "<u>", "<M>", "<P>"}) {
+        CAPTURE(raw);
+        CHECK_FALSE(contains(answer.body, raw));
+    }
+    CHECK(contains(answer.body, "<b>502</b> &lt;M&gt; /&lt;P&gt;"));
     CHECK(contains(answer.body, "a&quot;b&#39;c&amp;d"));
     CHECK_FALSE(contains(answer.body, "{{"));
 }
@@ -242,7 +252,7 @@ TEST_CASE("the page shows the figures as it is served, and escapes what is put i
 TEST_CASE("the page's search: what was asked for comes back escaped") {
     asked sidecar;
     sidecar.polled(one_of_each);
-    CHECK(contains(sidecar.get("/?id=" + project).body, "What is known of " + project));
+    CHECK(contains(sidecar.get("/?id=" + project).body, "What requests are told of " + project));
     const auto hostile = sidecar.get("/?id=\"><script>x</script>").body;
     CHECK(contains(hostile, "&quot;&gt;&lt;script&gt;x"));
     CHECK_FALSE(contains(hostile, "<script>x"));
@@ -265,33 +275,38 @@ TEST_CASE("the page needs nothing from elsewhere, and its policy lets nothing el
     CHECK_FALSE(contains(sidecar.get("/").body, nonce)); // another one each time
 }
 
-TEST_CASE("/summary.json has the page's figures under the page's keys") {
+TEST_CASE("the page and /status say the same, the worst first") {
     asked sidecar;
+    const auto says = [&](const std::string& what) {
+        sidecar.observe();
+        const auto status = sidecar.get("/status").body;
+        CAPTURE(status);
+        CHECK(status.starts_with(what));
+        CHECK(contains(sidecar.get("/").body, "data-state=\"" + status.substr(0, status.find(':')) + "\""));
+    };
+    says("degraded: readiness is unknown for "); // no poll has succeeded, for longer than max_age
     sidecar.polled(one_of_each);
-    const auto summary = sidecar.get("/summary.json").body;
-    const auto page = sidecar.get("/").body;
-    std::size_t keys = 0;
-    for (auto at = page.find("data-figure=\""); at != std::string::npos; at = page.find("data-figure=\"", at + 1)) {
-        const auto key = page.substr(at + 13, page.find('"', at + 13) - at - 13);
-        CAPTURE(key);
-        CHECK(contains(summary, "\"" + key + "\":\""));
-        ++keys;
-    }
-    CHECK(keys > 80);
+    sidecar.pass(std::chrono::seconds(4));
+    says("ok: no requests just now, readiness is ");
+    sidecar.pass(std::chrono::minutes(1));
+    says("degraded: readiness is unknown for ");
+    sidecar.now.not_ready = "the listener is not open yet";
+    says("starting: the listener is not open yet");
+    sidecar.now.not_ready = "draining";
+    sidecar.now.draining = true;
+    says("draining: ");
+    CHECK(sidecar.get("/status").content_type == "text/plain; charset=utf-8");
 }
 
-TEST_CASE("the state at a glance: the worst comes first") {
+TEST_CASE("/status has a line for each part of the path") {
     asked sidecar;
-    const auto state = [&] { return sidecar.get("/summary.json").body; };
-    CHECK(contains(state(), R"("health":"degraded")")); // no poll yet
     sidecar.polled(one_of_each);
-    CHECK(contains(state(), R"("health":"good")"));
-    sidecar.polled(one_of_each, std::chrono::minutes(1));
-    CHECK(contains(state(), "readiness is unknown"));
-    sidecar.now.not_ready = "the listener is not open yet";
-    CHECK(contains(state(), R"("health":"bad")"));
-    sidecar.now.draining = true;
-    CHECK(contains(state(), "draining"));
+    sidecar.observe();
+    const auto status = sidecar.get("/status").body;
+    CAPTURE(status);
+    for (const char* part : {"\nclients    ok ", "\nsidecar    ok ", "\nbackend    ok ", "\nreadiness  ok ", "\nthis "})
+        CHECK(contains(status, part));
+    CHECK(contains(status, "1 of 1 listed projects, 1 of 1 listed files not ready"));
 }
 
 TEST_CASE("over its socket: keep-alive, HEAD without a body, and fields that keep caches and sniffers out") {

@@ -1,6 +1,8 @@
 // A standing made by hand, for tests of what is made of it.
 #pragma once
 
+#include "proxy/control_plane/name_lookup.hpp"
+#include "proxy/control_plane/observer.hpp"
 #include "proxy/control_plane/settings.hpp"
 #include "proxy/control_plane/standing.hpp"
 
@@ -11,25 +13,41 @@ struct made_standing {
     control_metrics control;
     rule_rows rows;
     standing now;
+    observations seen;
 
     made_standing() {
+        now.seen = &seen;
         now.now = time_point(std::chrono::seconds(1000));
         now.started = time_point(std::chrono::seconds(900));
         now.workers = {&first, &second};
         now.rows = &rows;
         now.control = &control;
-        now.current = make_settings(config{}, {});
+        now.current = make_settings(config{}, {2, 10'000, literal_address(config{}.upstream.address), {}});
         now.known = std::make_shared<readiness>();
         now.process = read_process_figures();
         control.reload_last_ok.set(1);
+    }
+
+    // What the observer does each second.
+    void observe() {
+        seen.past.add(take_tally(now.workers), {}, not_ready_count(now), now.now);
+        seen.troubles.look(find_trouble(read_symptoms(now, seen.past)), now.now);
+    }
+    void pass(std::chrono::seconds time) {
+        for (; time.count() > 0; --time) {
+            now.now += std::chrono::seconds(1);
+            observe();
+        }
     }
 
     // A good poll, so long ago, with this document.
     void polled(std::string_view document, std::chrono::milliseconds ago = std::chrono::milliseconds(250)) {
         const auto& needs = now.current->rules.needs();
         readiness known;
-        known.document = std::make_shared<const status_document>(read_status(document, needs).value());
         known.asked_at = known.answered_at = now.now - ago;
+        auto read = read_status(document, needs).value();
+        read.note_first_seen(*now.known, known.answered_at);
+        known.document = std::make_shared<const status_document>(std::move(read));
         now.poll.tried = true;
         now.poll.collections.clear();
         for (std::size_t i = 0; i < needs.collections.size(); ++i) {
