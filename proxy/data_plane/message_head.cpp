@@ -256,6 +256,9 @@ head_status judge(response_head& head, bool to_head) {
     return head_status::complete;
 }
 
+// They are counted anew whenever one more has come.
+constexpr std::size_t blank_bytes_max = 1024;
+
 // Of the memory that an unusual head took, nothing is kept.
 template <class List>
 void empty(List& list) noexcept {
@@ -269,9 +272,9 @@ head_status read_request_head(std::string_view bytes, std::size_t& searched, con
                               request_head& into) {
     // RFC 9112 2.2: empty lines before the request line are skipped; they count as part of the head.
     std::size_t blank = 0;
-    while (bytes.substr(blank).starts_with("\r\n")) blank += 2;
+    while (blank <= blank_bytes_max && bytes.substr(blank).starts_with("\r\n")) blank += 2;
     auto status = head_status::header_too_large;
-    if (blank < limits.header_bytes_max) {
+    if (blank < std::min(limits.header_bytes_max, blank_bytes_max)) {
         auto of_the_rest = limits;
         of_the_rest.header_bytes_max -= blank;
         status = read_whole(bytes.substr(blank), searched, of_the_rest, into);

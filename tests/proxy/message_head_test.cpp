@@ -171,6 +171,17 @@ TEST_CASE("limits bind the same however a head is cut") {
           head_status::too_many_fields);
 }
 
+TEST_CASE("empty lines before a request count as part of its head, and are 511 at most") {
+    std::string blank;
+    for (int i = 0; i < 511; ++i) blank += "\r\n";
+    CHECK(request(blank + get("")) == head_status::complete);
+    CHECK(request(blank + "\r\n" + get("")) == head_status::header_too_large);
+    CHECK(request(blank + "\r\n") == head_status::header_too_large);
+    CHECK(request("\r\n" + get("A: " + std::string(256 - get("A: \r\n").size(), 'a') + "\r\n"), {256, 8, 32}) ==
+          head_status::header_too_large);
+    check_cuts<request_head>(blank + "\r\n" + get(""));
+}
+
 TEST_CASE("what can't become a head is refused at once and not waited for") {
     CHECK(request("\x16\x03") == head_status::malformed); // the hello of TLS
     CHECK(request("\x80") == head_status::malformed);
