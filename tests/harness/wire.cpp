@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +50,10 @@ std::string shown(std::string_view bytes) {
 }
 
 wire::wire(int descriptor, std::string_view name) : descriptor_(descriptor), name_(name) {
-    set(descriptor_, IPPROTO_TCP, TCP_NODELAY, 1);
+    int domain = 0;
+    socklen_t length = sizeof domain;
+    ::getsockopt(descriptor_, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+    if (domain != AF_UNIX) set(descriptor_, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
 wire::wire(wire&& from) noexcept
@@ -80,6 +84,18 @@ wire wire::connect(std::uint16_t port, int receive_buffer) {
     address.sin_port = htons(port);
     if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         throw std::runtime_error("connect to port " + std::to_string(port) + ": " + said(errno));
+    return made;
+}
+
+wire wire::connect(const std::string& unix_socket) {
+    const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) throw std::runtime_error("socket: " + said(errno));
+    wire made(descriptor, "client");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    unix_socket.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        throw std::runtime_error("connect to " + unix_socket + ": " + said(errno));
     return made;
 }
 

@@ -1,5 +1,5 @@
-// One end of a TCP connection in a test: sends exact bytes, and gives exact bytes back. Every call ends by its own
-// deadline and throws std::runtime_error that tells what was waited for and what had come. One thread at a time.
+// One end of a connection in a test, TCP or Unix: sends exact bytes, and gives exact bytes back. Every call ends by its
+// own deadline and throws std::runtime_error that tells what was waited for and what had come. One thread at a time.
 #pragma once
 
 #include "tests/harness/patience.hpp"
@@ -37,6 +37,7 @@ public:
 
     // `receive_buffer`: of the kernel; small for one who reads slowly.
     static wire connect(std::uint16_t port, int receive_buffer = 0);
+    static wire connect(const std::string& unix_socket);
 
     void send(std::string_view bytes);
     void send_bytewise(std::string_view bytes);

@@ -113,6 +113,22 @@ TEST_CASE("the status endpoint at the root is covered, and nothing else then") {
     CHECK_FALSE(root.covers("/a"));
 }
 
+TEST_CASE("an encoded slash in the status path itself belongs to its part") {
+    const sidecar::hidden_path path("/a%2Fb");
+    CHECK(path.covers("/a%2Fb"));
+    CHECK(path.covers("/a%2fb.json"));
+    CHECK_FALSE(path.covers("/a/b"));
+}
+
+TEST_CASE("parts that are longer than what is compared are others") {
+    const sidecar::hidden_path path("/a/bc");
+    for (const auto* other :
+         {"/ab/bc", "/a/bcd", "/a/bcd.x", "/a/b", "/a.x/bc", "/a/x/..y/bc", "/x/.../a/bc", "/a/b/c"})
+        CHECK_FALSE(path.covers(other));
+    for (const auto* same : {"/a/bc.d.e", "/./a/bc", "/x/../a/bc", "/x/y/../../a/./bc", "/../a/bc", "/a;p=q/bc;%2Fx"})
+        CHECK(path.covers(same));
+}
+
 TEST_CASE("the status path is refused whatever the method and the query") {
     const sidecar::rule_table table(sidecar::rules_config{}, "/internal/consistency");
     for (const std::string_view method : {"GET", "HEAD", "POST", "OPTIONS", "get", "X"}) {
