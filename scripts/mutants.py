@@ -127,15 +127,27 @@ class Target:
     def tests(self):
         if self.program == "rules_tests":
             return glob.glob(f"{ROOT}/tests/rules/*_test.cpp")
-        header = f'"{os.path.splitext(self.source)[0]}.hpp"'
+        headers = [f'"{os.path.splitext(self.source)[0]}.hpp"']
+        found = self.tests_that_include(headers)
+        if not found: # nobody asks it directly: the tests of what uses it
+            for path in glob.glob(f"{ROOT}/{os.path.dirname(self.source)}/*.cpp"):
+                with open(path, encoding="utf-8") as file:
+                    if headers[0] in file.read():
+                        headers.append(f'"{os.path.relpath(os.path.splitext(path)[0], ROOT)}.hpp"')
+            found = self.tests_that_include(headers)
+        pure = [path for path, sockets in found if not sockets]
+        return pure or [path for path, _ in found]
+
+    @staticmethod
+    def tests_that_include(headers):
+        """(path, whether it needs sockets) for each."""
         found = []
         for path in glob.glob(f"{ROOT}/tests/proxy/*_test.cpp"):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
-            if header in text:
+            if any(header in text for header in headers):
                 found.append((path, "tests/harness/" in text))
-        pure = [path for path, sockets in found if not sockets]
-        return pure or [path for path, _ in found]
+        return found
 
     def time_limit(self):
         """Thrice what the tests take as they are, which must pass."""
