@@ -26,7 +26,22 @@ buffer_pool::block buffer_pool::take(std::size_t at_least) {
     return taken;
 }
 
+thread_local buffer_pool* buffer_pool::of_this_thread_ = nullptr;
+
+buffer_pool::~buffer_pool() {
+    if (of_this_thread_ == this) of_this_thread_ = nullptr;
+}
+
+bool buffer_pool::free_kept() noexcept {
+    auto* const pool = of_this_thread_;
+    if (!pool || (pool->small_.empty() && pool->large_.empty())) return false;
+    pool->small_.clear();
+    pool->large_.clear();
+    return true;
+}
+
 void buffer_pool::give_back(block returned) noexcept {
+    of_this_thread_ = this;
     if (returned.size != small_bytes && returned.size != large_bytes) return;
     auto& kept = returned.size == small_bytes ? small_ : large_;
     if (kept.size() >= kept_max) return;

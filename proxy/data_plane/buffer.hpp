@@ -23,10 +23,19 @@ public:
         std::size_t size = 0;
     };
 
+    buffer_pool() = default;
+    ~buffer_pool();
+    buffer_pool(const buffer_pool&) = delete;
+    buffer_pool& operator=(const buffer_pool&) = delete;
+
     block take(std::size_t at_least);
     void give_back(block) noexcept;
 
+    // Of the pool that this thread has last given something back to. False: there was nothing.
+    static bool free_kept() noexcept;
+
 private:
+    static thread_local buffer_pool* of_this_thread_;
     std::vector<block> small_;
     std::vector<block> large_;
 };

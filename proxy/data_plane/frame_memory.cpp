@@ -1,5 +1,7 @@
 #include "proxy/data_plane/frame_memory.hpp"
 
+#include <utility>
+
 namespace sidecar {
 
 frame_memory& frame_memory::of_this_thread() {
@@ -25,14 +27,18 @@ void frame_memory::give_back(void* memory, std::size_t size) noexcept {
     ++kept_[at];
 }
 
-frame_memory::~frame_memory() {
-    for (auto* frame : free_) {
+frame_memory::~frame_memory() { free_kept(); }
+
+bool frame_memory::free_kept() noexcept {
+    bool any = false;
+    for (auto& frame : free_) {
         while (frame) {
-            auto* next = frame->next;
-            ::operator delete(frame);
-            frame = next;
+            ::operator delete(std::exchange(frame, frame->next));
+            any = true;
         }
     }
+    kept_.fill(0);
+    return any;
 }
 
 } // namespace sidecar

@@ -19,6 +19,7 @@ public:
 
     void* take(std::size_t size);
     void give_back(void* memory, std::size_t size) noexcept;
+    bool free_kept() noexcept; // false: there was nothing
 
 private:
     struct free_frame {

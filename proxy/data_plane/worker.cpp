@@ -18,6 +18,13 @@ namespace sidecar {
 namespace {
 constexpr std::size_t refusing_max = 64;     // connections beyond the limit that are told so
 constexpr std::chrono::seconds heartbeat{1}; // how often a worker at rest turns
+// Before an allocation of a worker's thread fails, what its pools keep is freed.
+void free_what_is_kept() {
+    const bool blocks = buffer_pool::free_kept();
+    const bool frames = frame_memory::of_this_thread().free_kept();
+    if (!blocks && !frames) throw std::bad_alloc();
+}
+
 } // namespace
 
 // Owns the listeners and the sessions.
@@ -44,6 +51,7 @@ public:
 
     // Memory that is missing outside of a session, where it costs but that session, must not end the worker.
     void run() {
+        std::set_new_handler(free_what_is_kept);
         while (!state_.context.stopped()) {
             try {
                 state_.context.run();

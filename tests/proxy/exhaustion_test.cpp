@@ -27,7 +27,7 @@ struct fixture {
 
     // Some connections of before may still hold what this one needs.
     bool serves() {
-        const auto until = std::chrono::steady_clock::now() + patience;
+        const auto until = std::chrono::steady_clock::now() + 4 * patience; // of two hundred backend connections, each
         while (sidecar.is_alive() && std::chrono::steady_clock::now() < until)
             if (serves_now()) return true;
         return false;
