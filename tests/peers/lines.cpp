@@ -134,13 +134,14 @@ std::function<std::string(std::uint16_t, listener&)> of(Function function) {
     };
 }
 
-line refused(std::string name, std::string wanted, std::string request) {
+line refused(std::string name, std::string wanted, const std::string& request) {
     return {std::move(name), std::move(wanted),
             of([request](auto proxy, auto& backend) { return passed_or_refused(proxy, backend, request); })};
 }
 
 // `field` as it arrives at the backend.
-line field_at_backend(std::string name, std::string wanted, std::string request, std::vector<std::string> fields) {
+line field_at_backend(std::string name, std::string wanted, const std::string& request,
+                      const std::vector<std::string>& fields) {
     return {std::move(name), std::move(wanted), of([request, fields](auto proxy, auto& backend) {
                 const auto done = run(proxy, backend, request);
                 if (!is_passed(done)) return refusal(done);

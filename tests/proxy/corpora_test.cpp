@@ -124,7 +124,7 @@ private:
 
 template <class Head>
 passage passed(std::string_view bytes) {
-    const auto whole = connection<Head>().run({bytes});
+    auto whole = connection<Head>().run({bytes});
     if (bytes.size() > 4000) return whole;
     for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
         const auto apart = connection<Head>().run({bytes.substr(0, cut), bytes.substr(cut)});

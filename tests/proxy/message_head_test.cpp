@@ -32,8 +32,8 @@ struct kept : Head {
 };
 
 template <class Head>
-head_status read(std::string text, kept<Head>& into) {
-    into.text = std::move(text);
+head_status read(std::string_view text, kept<Head>& into) {
+    into.text = text;
     return read(std::string_view(into.text), static_cast<Head&>(into));
 }
 
