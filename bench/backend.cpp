@@ -91,12 +91,13 @@ struct connection {
 
 class server {
 public:
-    server(std::uint16_t port, std::size_t entries, bool vary)
+    server(std::uint16_t port, const char* unix_path, std::size_t entries, bool vary)
         : epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-          listener_(listen_on(port)),
+          listeners_{listen_on(port), unix_path ? listen_on(string_view(unix_path)) : -1},
           document_(status_document(entries)),
           vary_(vary) {
-        watch(epoll_, listener_, EPOLLIN, nullptr);
+        for (auto& each : listeners_)
+            if (each >= 0) watch(epoll_, each, EPOLLIN, &each);
     }
 
     [[noreturn]] void run() {
@@ -104,18 +105,25 @@ public:
         for (;;) {
             const int n = epoll_wait(epoll_, events.data(), events.size(), -1);
             for (int i = 0; i < n; ++i) {
+                if (const auto* listener = listener_of(events[i].data.ptr)) {
+                    accept_one(*listener);
+                    continue;
+                }
                 auto* one = static_cast<connection*>(events[i].data.ptr);
-                if (one == nullptr)
-                    accept_one();
-                else if (!serve(*one, events[i].events))
-                    close(one);
+                if (!serve(*one, events[i].events)) close(one);
             }
         }
     }
 
 private:
-    void accept_one() {
-        const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int* listener_of(const void* owner) const {
+        for (const auto& each : listeners_)
+            if (&each == owner) return &each;
+        return nullptr;
+    }
+
+    void accept_one(int listener) {
+        const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) return;
         auto* one = new connection;
         one->fd = fd;
@@ -300,7 +308,7 @@ private:
     }
 
     int epoll_;
-    int listener_;
+    std::array<int, 2> listeners_;
     std::string project_ = answer("200 OK", api_fields, project_body);
     std::string chunked_project_ = chunked_answer(api_fields, project_body);
     std::string document_;
@@ -314,15 +322,17 @@ private:
 
 int main(int argc, char** argv) {
     if (argc < 2 || std::atoi(argv[1]) <= 0) {
-        std::fprintf(stderr, "usage: backend PORT [--entries N] [--vary]\n");
+        std::fprintf(stderr, "usage: backend PORT [--unix PATH] [--entries N] [--vary]\n");
         return 2;
     }
     std::size_t entries = 0;
     bool vary = false;
+    const char* unix_path = nullptr;
     for (int i = 2; i < argc; ++i) {
         if (std::strcmp(argv[i], "--vary") == 0) vary = true;
+        if (std::strcmp(argv[i], "--unix") == 0 && i + 1 < argc) unix_path = argv[i + 1];
         if (std::strcmp(argv[i], "--entries") == 0 && i + 1 < argc) entries = std::strtoul(argv[i + 1], nullptr, 10);
     }
     allow_many_descriptors();
-    std::make_unique<server>(static_cast<std::uint16_t>(std::atoi(argv[1])), entries, vary)->run();
+    std::make_unique<server>(static_cast<std::uint16_t>(std::atoi(argv[1])), unix_path, entries, vary)->run();
 }

@@ -130,8 +130,9 @@ def program(name):
 class Field:
     """The programs around the proxies, and how each contender is started. Everything listens on loopback."""
 
-    def __init__(self, build, out, cores):
+    def __init__(self, build, out, cores, before=None):
         self.binaries = build
+        self.before = before  # another version's program
         self.out = out
         first, last = min(cores), max(cores)
         self.proxy_cores, self.load_cores, self.all_cores = {last}, {first}, set(cores)
@@ -158,8 +159,12 @@ class Field:
 
     def backend(self, *options, cores=None):
         port = first_free_port()
-        return self.start("backend" + "".join(options), [self.binaries / "bench_backend", port, *options],
+        return self.start("backend" + "".join(options),
+                          [self.binaries / "bench_backend", port, "--unix", self.unix_path(port), *options],
                           cores or self.load_cores, port)
+
+    def unix_path(self, backend):
+        return self.out / "run" / f"backend-{backend}.sock"
 
     def stop_all(self):
         for one in reversed(self.started):
@@ -201,6 +206,9 @@ class Field:
     def start_haproxy_lua(self, name, backend, threads, cores):
         return self.start_haproxy(name, backend, threads, cores, template="haproxy_lua.cfg")
 
+    def start_haproxy_map(self, name, backend, threads, cores):
+        return self.start_haproxy(name, backend, threads, cores, template="haproxy_map.cfg")
+
     def start_nginx(self, name, backend, threads, cores, template="nginx.conf", buffering="on", augment=""):
         port = first_free_port()
         run = self.run_folder(name)
@@ -221,14 +229,15 @@ class Field:
     def start_nginx_lua_encode(self, name, backend, threads, cores):
         return self.start_nginx_lua(name, backend, threads, cores, augment="encode")
 
-    def start_sidecar(self, name, backend, threads, cores, access="false", status=None, interval="1s"):
-        binary = self.binaries.parent / "sidecar"
+    def start_sidecar(self, name, backend, threads, cores, access="false", status=None, interval="1s",
+                      address=None, binary=None):
+        binary = binary or self.binaries.parent / "sidecar"
         if not binary.exists():
             raise Missing("the sidecar is not built")
         port = first_free_port()
         admin = first_free_port(port + 1)
         config = fill_in("sidecar.yaml", self.run_folder(name) / "sidecar.yaml", {
-            "PORT": port, "ADMIN": admin, "BACKEND": backend, "STATUS": status or backend,
+            "PORT": port, "ADMIN": admin, "BACKEND": address or f"127.0.0.1:{backend}", "STATUS": status or backend,
             "WORKERS": threads, "ACCESS": access, "INTERVAL": interval})
         stdout = None
         if access == "true":  # as a container's runtime takes it: through a pipe
@@ -240,6 +249,14 @@ class Field:
         if stdout:
             stdout.close()
         return started
+
+    def start_sidecar_unix(self, name, backend, threads, cores):
+        return self.start_sidecar(name, backend, threads, cores, address=f"unix:{self.unix_path(backend)}")
+
+    def start_before(self, name, backend, threads, cores):
+        if not self.before:
+            raise Missing("no --before PROGRAM to compare with")
+        return self.start_sidecar(name, backend, threads, cores, binary=self.before)
 
     def start_sidecar_log(self, name, backend, threads, cores):
         return self.start_sidecar(name, backend, threads, cores, access="true")

@@ -12,7 +12,8 @@ NAMES = {"floor": "raw byte relay (floor)", "floor_keep": "raw byte relay (floor
          "haproxy_splice": "HAProxy, splice-auto", "nginx": "nginx", "nginx_unbuffered": "nginx, unbuffered",
          "haproxy_lua": "HAProxy+Lua", "nginx_lua": "nginx+Lua", "nginx_lua_encode": "nginx+Lua, decodes and encodes",
          "sidecar": "**sidecar**", "plain": "sidecar, plain forward", "log": "sidecar, access log on",
-         "replaced": "sidecar, snapshot being replaced", "direct": "no proxy"}
+         "replaced": "sidecar, snapshot being replaced", "direct": "no proxy", "before": "the version before",
+         "haproxy_map": "HAProxy, a map and http-request return", "sidecar_unix": "sidecar, backend on a Unix socket"}
 
 
 def name_of(label):

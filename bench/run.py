@@ -60,7 +60,30 @@ def figures(case, proxy, result):
     return of
 
 
+class Awake:
+    """Cores that never sleep: what a request costs is then not what waking costs. Gives way to everything."""
+
+    def __init__(self, cores):
+        spin = "import os\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile os.getppid() != 1: pass"
+        self.running = [subprocess.Popen([sys.executable, "-c", spin], stdin=subprocess.DEVNULL,
+                                         preexec_fn=lambda core=core: os.sched_setaffinity(0, {core}))
+                        for core in cores]
+
+    def stop(self):
+        for one in self.running:
+            one.kill()
+            one.wait()
+
+
 def run_case(field, case, rounds, seconds):
+    awake = Awake(field.all_cores if case.awake else ())
+    try:
+        return run_rounds(field, case, rounds, seconds)
+    finally:
+        awake.stop()
+
+
+def run_rounds(field, case, rounds, seconds):
     cores = field.all_cores if case.all_cores else None
     backend = field.backend(cores=cores)
     contenders, missing = {}, {}
@@ -99,6 +122,7 @@ def main():
     options.add_argument("--quick", action="store_true", help="3 rounds of 0.5 s: a first look")
     options.add_argument("--rounds", type=int)
     options.add_argument("--seconds", type=float)
+    options.add_argument("--before", type=Path, help="the program of another version, as one more contender")
     options.add_argument("--list", action="store_true")
     chosen = options.parse_args()
     names = [case.name for case in CASES] + list(counted.CASES)
@@ -112,7 +136,8 @@ def main():
     seconds = chosen.seconds or (0.5 if chosen.quick else 2.0)
 
     chosen.out.mkdir(parents=True, exist_ok=True)
-    field = Field(chosen.build.resolve(), chosen.out.resolve(), os.sched_getaffinity(0))
+    field = Field(chosen.build.resolve(), chosen.out.resolve(), os.sched_getaffinity(0),
+                  chosen.before.resolve() if chosen.before else None)
     page = report.Page(chosen.out, rounds, seconds)
     page.say(report.machine(field))
     try:

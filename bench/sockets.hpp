@@ -8,12 +8,14 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
 
 namespace bench {
@@ -43,6 +45,17 @@ inline int listen_on(std::uint16_t port) {
     checked(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
     checked(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "TCP_NODELAY");
     const auto address = loopback(port);
+    checked(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), "bind");
+    checked(listen(fd, 4096), "listen");
+    return fd;
+}
+
+inline int listen_on(std::string_view path) {
+    const int fd = checked(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    unlink(address.sun_path);
     checked(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), "bind");
     checked(listen(fd, 4096), "listen");
     return fd;

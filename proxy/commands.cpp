@@ -1,8 +1,8 @@
 #include "proxy/commands.hpp"
 
 #include "proxy/admin_client.hpp"
-#include "proxy/config/config.hpp"
 #include "proxy/config/config_reference.hpp"
+#include "proxy/config/load_config.hpp"
 #include "proxy/control_plane/admin_access.hpp"
 #include "sidecar/log.hpp"
 #include "sidecar/server.hpp"

@@ -8,7 +8,10 @@
 namespace sidecar {
 namespace {
 
-template <class T> const T& as(const socket_address& address) { return reinterpret_cast<const T&>(address.storage); }
+template <class T>
+const T& as(const socket_address& address) {
+    return reinterpret_cast<const T&>(address.storage);
+}
 
 } // namespace
 

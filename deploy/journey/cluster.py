@@ -10,8 +10,6 @@ import time
 import urllib.error
 import urllib.request
 
-import yaml
-
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
@@ -78,7 +76,8 @@ class Pod:
         self.config_map = of_kind(documents, "ConfigMap", "sidecar")
         self.native = any(c["name"] == "sidecar" for c in self.spec.get("initContainers", []))
         self.api = self.spec["containers"][0]
-        self.sidecar = next((c for c in self.spec.get("initContainers", []) + self.spec["containers"] if c["name"] == "sidecar"), None)
+        containers = self.spec.get("initContainers", []) + self.spec["containers"]
+        self.sidecar = next((c for c in containers if c["name"] == "sidecar"), None)
         self.api_process = self.sidecar_process = None
         self.exit_codes = {}
 
@@ -150,7 +149,8 @@ class Pod:
             return
         if self.native:
             command = self.sidecar["lifecycle"]["preStop"]["exec"]["command"][1:]
-            hook = await asyncio.create_subprocess_exec(self.cluster.program, "--config", self.directory / "sidecar.yaml", *command)
+            here = ("--config", self.directory / "sidecar.yaml")  # in a container, the usual place
+            hook = await asyncio.create_subprocess_exec(self.cluster.program, *here, *command)
             if await hook.wait() != 0:
                 raise AssertionError(f"pod {self.number}: the sidecar's preStop failed")
             await self.api_process.wait()

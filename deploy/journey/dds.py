@@ -9,6 +9,7 @@ It notes each request that it has read whole, by its X-Request-Id: what came twi
 
 import asyncio
 import hashlib
+import http
 import json
 import random
 import re
@@ -28,13 +29,14 @@ CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, project TEXT, name TEXT
 CREATE TABLE IF NOT EXISTS files (id TEXT PRIMARY KEY, project TEXT, upload TEXT, version TEXT);
 CREATE TABLE IF NOT EXISTS seen (request TEXT, method TEXT, target TEXT);
 """
+FILES = "FROM files f JOIN uploads u ON u.id = f.upload"
 NOT_CONSISTENT = {
     "error": "404",
     "code": "resource_not_consistent",
     "reason": "resource changes are still being processed by system",
     "suggestion": "this is a temporary state that will eventually be resolved by the system; please retry request",
 }
-REASONS = {200: "OK", 201: "Created", 202: "Accepted", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
+NO_ROUTE = {"error": "404", "code": "not_provided", "reason": "no route"}
 
 
 class Api:
@@ -96,7 +98,7 @@ class Api:
             return 401, {"error": 401, "code": "not_provided", "reason": "no api_token"}
         route = " ".join([method] + [p if i % 2 == 0 else "_" for i, p in enumerate(parts)])
         handler = getattr(self, re.sub(r"[^a-z]+", "_", route.lower()).strip("_"), None)
-        return handler(given, *parts[1:2]) if handler else (404, {"error": "404", "code": "not_provided", "reason": "no route"})
+        return handler(given, *parts[1:2]) if handler else (404, NO_ROUTE)
 
     def post_projects(self, given):
         project = str(uuid.uuid4())
@@ -136,7 +138,7 @@ class Api:
         return 201, {"kind": "dds-file", "id": file, "current_version": {"id": version}}
 
     def get_projects_files(self, _given, project):
-        files = self.rows("SELECT f.id, f.version, u.ready_at <= ? FROM files f JOIN uploads u ON u.id = f.upload WHERE f.project = ?", time.time(), project)
+        files = self.rows(f"SELECT f.id, f.version, u.ready_at <= ? {FILES} WHERE f.project = ?", time.time(), project)
         if not all(ready for _, _, ready in files):
             return 404, NOT_CONSISTENT
         return 200, {"results": [{"id": file, "current_version": {"id": version}} for file, version, _ in files]}
@@ -148,12 +150,14 @@ class Api:
         return self.url("f.version", version)
 
     def url(self, column, value):
-        found = self.rows(f"SELECT u.ready_at <= ? FROM files f JOIN uploads u ON u.id = f.upload WHERE {column} = ?", time.time(), value)
-        return (200, {"http_verb": "GET", "host": "https://store.example", "url": f"/{value}"}) if found and found[0][0] else (404, NOT_CONSISTENT)
+        found = self.rows(f"SELECT u.ready_at <= ? {FILES} WHERE {column} = ?", time.time(), value)
+        if not found or not found[0][0]:
+            return 404, NOT_CONSISTENT
+        return 200, {"http_verb": "GET", "host": "https://store.example", "url": f"/{value}"}
 
     def consistency(self):
         now = time.time()
-        files = self.rows("SELECT f.id, f.version, f.project FROM files f JOIN uploads u ON u.id = f.upload WHERE u.ready_at > ?", now)
+        files = self.rows(f"SELECT f.id, f.version, f.project {FILES} WHERE u.ready_at > ?", now)
         setting_up = {project for (project,) in self.rows("SELECT id FROM projects WHERE ready_at > ?", now)}
         projects = setting_up | {project for _, _, project in files}
         return 200, {
@@ -179,7 +183,7 @@ def rendered(status, answer, fields, keep, paged):
 
 
 def head(status, lines, keep):
-    lines = [f"HTTP/1.1 {status} {REASONS[status]}", *lines] + ([] if keep else ["Connection: close"])
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}", *lines] + ([] if keep else ["Connection: close"])
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

@@ -103,7 +103,8 @@ class StatusProcess(Case):
         images.base_image()
         images.build("deploy/status_process/Containerfile", self.IMAGE)
         run("podman", "rm", "-f", self.NAME)
-        confined = ["--network", "none", "--read-only", "--read-only-tmpfs=false", "--user", f"{ANY_UID}:0", "--cap-drop", "all", "--memory", "128m"]
+        confined = ["--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "all"]
+        confined += ["--user", f"{ANY_UID}:0", "--memory", "128m"]
         environment = ["-e", "SIDECAR_SECRET=not-a-secret", "-e", "DATABASE_URL=postgres://nobody@127.0.0.1:1/dds"]
         try:
             self.succeeds("podman", "run", "-d", "--name", self.NAME, *confined, *environment, self.IMAGE)

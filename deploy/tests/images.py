@@ -7,7 +7,7 @@ import re
 import time
 
 import workshop
-from workshop import DEPLOY, ROOT, WORK, run
+from workshop import ROOT, WORK, run
 
 SIDECAR, DEMO_BACKEND = "localhost/sidecar:test", "localhost/demo-backend:test"
 BASE = "docker.io/library/debian:bookworm-slim"

@@ -118,7 +118,8 @@ class Unit(Case):
         allowed = self.allowed_calls()
         with tempfile.TemporaryDirectory() as directory:
             config = pathlib.Path(directory) / "sidecar.yaml"
-            config.write_text(CONFIG.replace("127.0.0.1:9/", "localhost:9/") + "upstream: {address: \"localhost:9\", connect_retry: 0s}\n")
+            nobody = 'upstream: {address: "localhost:9", connect_retry: 0s}\n'
+            config.write_text(CONFIG.replace("127.0.0.1:9/", "localhost:9/") + nobody)
             trace = pathlib.Path(directory) / "trace"
             command = ["strace", "-f", "-o", trace, workshop.program("sidecar"), "--config", config]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -252,7 +253,8 @@ class Installation(Case):
         try:
             options = ("--network", "none", "--systemd=always", "--privileged")
             self.succeeds("podman", "run", "-d", "--name", name, *options, "--rootfs", root, "/sbin/init")
-            self.eventually(lambda: inside("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), 60, "systemd runs")
+            is_up = lambda: inside("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
+            self.eventually(is_up, 60, "systemd runs")
             self.succeeds("podman", "exec", name, "systemctl", "start", "sidecar")
             self.assertRegex(inside("sidecar", "healthcheck").stdout, "^200 ", "it serves when `start` returns")
             shown = dict(line.split("=", 1) for line in inside("systemctl", "show", "sidecar").stdout.splitlines() if "=" in line)

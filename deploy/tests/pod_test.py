@@ -11,7 +11,7 @@ import time
 import images
 import workshop
 from kubelet import POD_ADDRESS, Failed, Pod
-from workshop import DEPLOY, TESTS, WORK, Case
+from workshop import TESTS, WORK, Case
 
 SERVED = f"http://{POD_ADDRESS}:8080/api/v1"
 ADMIN = f"http://{POD_ADDRESS}:9090"

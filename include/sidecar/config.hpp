@@ -181,7 +181,7 @@ struct drain_config {
 
 struct config {
     listen_config listen;
-    unsigned workers = 0;        // 0: auto, from the CPU quota of the cgroup
+    unsigned workers = 0; // 0: auto, from the CPU quota of the cgroup
     downstream_config downstream;
     upstream_config upstream;
     status_config status;

@@ -2,8 +2,8 @@
 // value names them. Both work on the tree, so that what they bring is checked as if it stood in the file.
 #pragma once
 
-#include "proxy/config/config.hpp"
 #include "proxy/config/config_reader.hpp"
+#include "proxy/config/load_config.hpp"
 #include "proxy/config/yaml_document.hpp"
 
 namespace sidecar {

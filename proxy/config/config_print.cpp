@@ -1,5 +1,5 @@
 // Writes the configuration as the file that would be read to it, secrets left out.
-#include "proxy/config/config.hpp"
+#include "proxy/config/load_config.hpp"
 
 #include "proxy/config/config_keys.hpp"
 #include "proxy/json/json_text.hpp"

@@ -1,7 +1,7 @@
 #include "proxy/config/config_reference.hpp"
 
-#include "proxy/config/config.hpp"
 #include "proxy/config/key_info.hpp"
+#include "proxy/config/load_config.hpp"
 #include "proxy/json/json_text.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "proxy/control_plane/admin_routes.hpp"
 
-#include "proxy/config/config.hpp"
+#include "proxy/config/load_config.hpp"
 #include "proxy/control_plane/admin_page.hpp"
 #include "proxy/control_plane/exposition.hpp"
 #include "proxy/control_plane/glance.hpp"

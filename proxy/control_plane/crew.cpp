@@ -36,7 +36,8 @@ crew::crew(boost::asio::io_context& home, shared& common, listeners& sockets, un
            std::function<void(std::exception_ptr)> all_ended)
     : home_(home),
       all_ended_(std::move(all_ended)) {
-    for (unsigned i = 0; i < workers; ++i) workers_.push_back(std::make_unique<worker>(common, i, std::vector{sockets.take(i)}));
+    for (unsigned i = 0; i < workers; ++i)
+        workers_.push_back(std::make_unique<worker>(common, i, std::vector{sockets.take(i)}));
 }
 
 crew::~crew() {

@@ -20,7 +20,7 @@ constexpr double degraded_share = 0.02;
 constexpr std::uint64_t few = 2;
 constexpr std::chrono::nanoseconds silent_after = 5s;
 constexpr std::chrono::nanoseconds silent_alone_after = 10s; // a single request may just be a long one
-constexpr std::uint64_t alone = 2;
+constexpr std::uint64_t waits_alone = 2;
 constexpr double slow_seconds = 1;
 constexpr std::chrono::nanoseconds slow_poll = 2s;
 
@@ -119,8 +119,8 @@ private:
     void waiting() {
         const auto& recent = seen_.recent;
         const auto waits = recent.awaited;
-        if (!unreached_ && waits > 0 && seen_.silent_for >= (waits > alone ? silent_after : silent_alone_after))
-            add(trouble::silent, part::backend, waits > alone ? health::failing : health::degraded,
+        if (!unreached_ && waits > 0 && seen_.silent_for >= (waits > waits_alone ? silent_after : silent_alone_after))
+            add(trouble::silent, part::backend, waits > waits_alone ? health::failing : health::degraded,
                 "the backend does not respond",
                 fmt::format("{} {}", waits, waits == 1 ? "request waits" : "requests wait"),
                 seen_.backend + ": no response has begun for " + words(seen_.silent_for));

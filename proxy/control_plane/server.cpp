@@ -89,7 +89,7 @@ public:
         observer_.note(event_kind::good,
                        "serving, version " + std::string(version()) + " (" + std::string(revision()) + ")");
         observer_.start();
-        io_.run();
+        run_control_plane();
         crew_->join();
         log_.line(log_level::info, "stopped");
         // From here on only what is its own: whoever waits for the end may destroy the rest.
@@ -97,6 +97,17 @@ public:
         const auto thrown = thrown_;
         ended.set_value();
         if (thrown) std::rethrow_exception(thrown);
+    }
+
+    // Without memory for what it does, it goes on with what comes next: clients are served all the while.
+    void run_control_plane() {
+        while (!io_.stopped()) {
+            try {
+                io_.run();
+            } catch (const std::bad_alloc&) {
+                continue;
+            }
+        }
     }
 
     void handle_signals() {

@@ -14,13 +14,20 @@
 namespace sidecar {
 
 task<exchange::after> exchange::run() {
-    auto reading = read_head();
-    const auto over = co_await std::move(reading);
-    auto end = over.value_or(after::keep);
-    if (!over) {
+    auto end = after::close;
+    auto head = take_head();
+    while (head == head_status::need_more) {
+        const bool came = co_await more_of_head();
+        if (!came) break;
+        head = take_head();
+    }
+    if (head == head_status::complete) {
         decide();
-        auto performing = perform();
-        end = co_await std::move(performing);
+        end = co_await perform();
+    } else if (head != head_status::need_more) {
+        end = co_await refuse(head);
+    } else if (request_.record.failure == failure_reason::header_timeout) {
+        end = co_await reply_failure(408, "the request's head did not arrive in time");
     }
     finish();
     co_return end;
@@ -43,35 +50,37 @@ exchange::exchange(worker_state& worker, session& of)
 
 exchange::~exchange() { request_.worker.metrics.requests_in_flight.subtract(); }
 
-task<std::optional<exchange::after>> exchange::read_head() {
+// What is here of it. A head that is whole, or refused, has taken its bytes along.
+head_status exchange::take_head() {
+    auto& r = request_;
+    const auto& limits = r.downstream();
+    const auto status =
+        read_request_head(r.received.data(), head_searched_,
+                          {limits.header_bytes_max, limits.header_fields_max, limits.target_bytes_max}, r.head);
+    if (status == head_status::need_more) return status;
+    r.head.storage = r.received.take_front(r.head.consumed);
+    r.record.bytes_from_client = r.head.consumed;
+    return status;
+}
+
+// False: it did not come in time, or the client has gone.
+task<bool> exchange::more_of_head() {
     auto& r = request_;
     const auto until = r.record.began + r.downstream().header_timeout;
-    const head_limits limits{r.downstream().header_bytes_max, r.downstream().header_fields_max,
-                             r.downstream().target_bytes_max};
-    std::size_t searched = 0;
     for (;;) {
-        const auto status = read_request_head(r.received.data(), searched, limits, r.head);
-        if (status != head_status::need_more) {
-            r.head.storage = r.received.take_front(r.head.consumed);
-            r.record.bytes_from_client = r.head.consumed;
-            if (status == head_status::complete) co_return std::nullopt;
-            auto refusing = refuse(status);
-            co_return co_await std::move(refusing);
-        }
         if (r.received.space().empty()) r.received.reserve(r.received.data().size() + buffer_pool::small_bytes);
         const auto read = r.client.read_some(r.received.space());
         r.received.commit(read.bytes);
-        if (read.status == io::done) continue;
+        if (read.status == io::done) co_return true;
         if (read.status != io::again) {
             r.record.fail(failure_reason::client_gone, "within the head");
-            co_return after::close;
+            co_return false;
         }
         const auto woken = co_await r.client.readable(until);
         if (woken != wake::deadline) continue;
         r.worker.metrics.limits_hit[limit::header_timeout].add();
         r.record.fail(failure_reason::header_timeout);
-        auto replying = reply_failure(408, "the request's head did not arrive in time");
-        co_return co_await std::move(replying);
+        co_return false;
     }
 }
 
@@ -104,7 +113,7 @@ void exchange::decide() {
     auto& r = request_;
     const auto present = r.worker.current();
     if (r.worker.overhead_turn++ % overhead_sample == 0) r.record.mark = std::chrono::steady_clock::now();
-    r.config = present.config;
+    if (r.config != present.config) r.config = present.config;
     r.decided = r.config->rules.decide(r.head.view(), present.known, r.now());
     r.body = body_reader(r.head.body, {r.downstream().chunk_line_bytes_max, r.downstream().trailer_bytes_max});
 }
@@ -144,22 +153,19 @@ bool exchange::take_body_start() {
 task<exchange::after> exchange::forward_request() {
     auto& r = request_;
     if (!take_body_start()) {
-        auto refusing = reply_failure(400, "bad chunked body");
-        co_return co_await std::move(refusing);
+        co_return co_await reply_failure(400, "bad chunked body");
     }
     for (;;) {
         upstream_lease backend;
-        auto leasing = lease_connection(backend);
-        const auto failed = co_await std::move(leasing);
-        if (failed != failure_reason::none) {
-            auto ending = after_failure(failed, false, false);
-            co_return co_await std::move(ending);
+        if (!take_kept_connection(backend)) {
+            const auto failed = co_await connect(backend);
+            if (failed != failure_reason::none) co_return co_await after_failure(failed, false, false);
         }
+        r.record.upstream_reused = backend->reused;
         attempt one(r, std::move(backend), changes_of_request(), body_start_.data());
         co_await one.run();
         if (one.switched) {
-            auto tunnelling = tunnel(r, *one.backend, one.behind_the_head());
-            co_await std::move(tunnelling);
+            co_await tunnel(r, *one.backend, one.behind_the_head());
             co_return after::close;
         }
         if (one.precondition_failed) {
@@ -176,8 +182,7 @@ task<exchange::after> exchange::forward_request() {
         }
         r.record.fail(one.failure, one.detail);
         one.backend.reset(); // nothing more of this exchange reaches it, and nothing of it reaches another
-        auto ending = after_failure(one.failure, one.response_begun, one.would_look_whole());
-        co_return co_await std::move(ending);
+        co_return co_await after_failure(one.failure, one.response_begun, one.would_look_whole());
     }
 }
 
@@ -193,20 +198,18 @@ reuse exchange::allowed_reuse() const noexcept {
     return request_.upstream().reuse_for_writes.count() > 0 ? reuse::if_just_used : reuse::never;
 }
 
-task<failure_reason> exchange::lease_connection(upstream_lease& into) {
+bool exchange::take_kept_connection(upstream_lease& into) {
+    auto& pool = request_.worker.backend;
+    pool.use(*request_.config);
+    into = pool.take_idle(allowed_reuse(), *request_.config);
+    return into != nullptr;
+}
+
+task<failure_reason> exchange::connect(upstream_lease& into) {
     auto& r = request_;
-    auto& pool = r.worker.backend;
-    pool.use(*r.config);
-    const auto how = allowed_reuse();
-    auto result = failure_reason::none;
-    into = pool.take_idle(how, *r.config);
-    if (!into) {
-        const auto began = r.now();
-        auto connecting = pool.connect(how, r.client, *r.config, into);
-        result = co_await std::move(connecting);
-        r.record.waited = r.now() - began;
-    }
-    r.record.upstream_reused = into && into->reused;
+    const auto began = r.now();
+    const auto result = co_await r.worker.backend.connect(allowed_reuse(), r.client, *r.config, into);
+    r.record.waited = r.now() - began;
     co_return result;
 }
 
@@ -310,8 +313,7 @@ task<exchange::after> exchange::reply(local_reply what, persistence wanted) {
     if (end != write_end::done) co_return end == write_end::error ? after::close : after::reset;
     if (!keep) co_return after::linger;
     if (r.body.done()) co_return after::keep;
-    auto discarding = discard_body();
-    co_return co_await std::move(discarding);
+    co_return co_await discard_body();
 }
 
 // Whether the rest of the request's body is small enough to be read and thrown away.

@@ -6,8 +6,7 @@
 #include "proxy/data_plane/task.hpp"
 #include "sidecar/action.hpp"
 
-#include <cstdint>
-#include <optional>
+#include <cstddef>
 #include <string>
 
 namespace sidecar {
@@ -21,18 +20,19 @@ public:
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
 
-    // The client's connection afterwards. `linger`: it may still be sending; close it so that the response survives.
-    enum class after : std::uint8_t { keep, close, linger, reset };
+    using after = after_exchange;
     task<after> run();
 
 private:
-    task<std::optional<after>> read_head(); // a value: there is nothing to decide about
+    head_status take_head();
+    task<bool> more_of_head();
     task<after> refuse(head_status);
     void decide();
     task<after> perform();
     bool take_body_start();
     task<after> forward_request();
-    task<failure_reason> lease_connection(upstream_lease& into);
+    bool take_kept_connection(upstream_lease& into);
+    task<failure_reason> connect(upstream_lease& into);
     request_changes changes_of_request();
     reuse allowed_reuse() const noexcept;
     bool may_retry(const attempt&) const noexcept;
@@ -47,6 +47,7 @@ private:
     request_context request_;
     buffer body_start_; // the body's bytes that came with the head, as they go on
     std::string request_start_;
+    std::size_t head_searched_ = 0;
 };
 
 } // namespace sidecar

@@ -25,7 +25,7 @@ private:
         free_frame* next;
     };
     static constexpr std::size_t step = 64;
-    static constexpr std::size_t classes = 32; // up to 2 KiB
+    static constexpr std::size_t classes = 160; // up to 10 KiB: an exchange's frame holds its head
 #ifdef SIDECAR_SANITIZED
     static constexpr std::size_t kept_max = 0;
 #else

@@ -37,17 +37,19 @@ task<> session::serve_all() {
     for (bool first = true;; first = false) {
         const bool came = co_await wait_for_request(first);
         if (!came) co_return;
-        auto after = exchange::after::close;
-        {
-            exchange one(worker_, *this);
-            after = co_await one.run();
-        }
+        const auto after = co_await serve_one();
         if (after == exchange::after::reset) client.reset();
         if (after == exchange::after::linger) co_await linger();
         if (after != exchange::after::keep) co_return;
         // A pipelined request waits until others have had their turn.
         if (!received.empty()) co_await client.reader().yield();
     }
+}
+
+// In a frame of its own, so that a connection at rest holds none of an exchange's memory.
+task<after_exchange> session::serve_one() {
+    exchange one(worker_, *this);
+    co_return co_await one.run();
 }
 
 session::session(worker_state& worker, const sockaddr_storage& peer, admission admitted,

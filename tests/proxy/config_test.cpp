@@ -1,5 +1,5 @@
-#include "proxy/config/config.hpp"
 #include "proxy/config/config_reference.hpp"
+#include "proxy/config/load_config.hpp"
 
 #include <doctest/doctest.h>
 

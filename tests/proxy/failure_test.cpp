@@ -1,5 +1,5 @@
-// What clients get when something breaks (docs/behaviour.md 2.7, 2.8, 6): never a false success, never a POST twice, and the blame
-// where it belongs.
+// What clients get when something breaks (docs/behaviour.md 2.7, 2.8, 6): never a false success, never a POST twice,
+// and the blame where it belongs.
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"

@@ -1,5 +1,5 @@
 // The whole in one process: start, readiness, reload, drain, as the admin listener shows them.
-#include "proxy/config/config.hpp"
+#include "proxy/config/load_config.hpp"
 #include "sidecar/server.hpp"
 #include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"

@@ -1,4 +1,4 @@
-#include "proxy/config/config.hpp"
+#include "proxy/config/load_config.hpp"
 
 #include "proxy/config/config_checks.hpp"
 #include "proxy/config/config_overrides.hpp"
