@@ -49,7 +49,8 @@ std::size_t end_of_info(simdjson::padded_string_view json) {
     ondemand::parser parser;
     auto document = parser.iterate(json);
     std::string_view raw;
-    for (auto member : document.get_object().value_unsafe()) {
+    auto object = document.get_object().value_unsafe(); // named: a loop over a part of a temporary would outlive it
+    for (auto member : object) {
         const bool is_info = member.unescaped_key().value_unsafe() == "info";
         ondemand::object info;
         if (is_info && member.value().get_object().get(info) == simdjson::SUCCESS) raw = info.raw_json().value_unsafe();

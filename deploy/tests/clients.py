@@ -14,6 +14,7 @@ import asyncio
 import dataclasses
 import json
 import random
+import select
 import signal
 import sys
 
@@ -49,7 +50,10 @@ class Connection:
         return Connection(*await asyncio.open_connection(*address))
 
     def usable(self):
-        return self.keep and not self.reader.at_eof() and self.reader.exception() is None
+        """Whoever has nothing to say and yet is readable has closed; the socket itself knows it first."""
+        if not self.keep or self.reader.at_eof() or self.reader.exception() is not None:
+            return False
+        return not select.select([self.writer.get_extra_info("socket")], [], [], 0)[0]
 
     def close(self):
         self.writer.close()

@@ -136,6 +136,11 @@ std::pair<std::string, std::vector<std::string>> needs_of(const rule& r) {
     return {augment.collection, augment.members};
 }
 
+bool is_builtin(const std::string& name) {
+    const auto builtin = dds_rules();
+    return std::any_of(builtin.begin(), builtin.end(), [&name](const rule& one) { return one.name == name; });
+}
+
 // By itself, and beside those that stand before it in the file.
 void check_rule(const std::vector<rule>& rules, std::size_t index, findings& all) {
     const auto& one = rules[index];
@@ -147,7 +152,8 @@ void check_rule(const std::vector<rule>& rules, std::size_t index, findings& all
         compare(all, {path + ".name", before_path}, one.name == before.name,
                 [&] { return path + ".name: '" + one.name + "' is the name of another rule"; });
         const bool same = one.method == before.method && one.path == before.path && one.query == before.query;
-        compare(all, {path, before_path}, same,
+        // A built-in rule that is written out, as --print-config does, is where it would be without that: hidden.
+        compare(all, {path, before_path}, same && !is_builtin(one.name),
                 [&] { return path + ": selects the same requests as '" + before.name + "'"; });
     }
 }

@@ -1,7 +1,9 @@
 #include "proxy/control_plane/admin.hpp"
 
 #include "proxy/control_plane/admin_access.hpp"
+#include "proxy/control_plane/http_reading.hpp"
 #include "proxy/control_plane/name_lookup.hpp"
+#include "proxy/control_plane/timed_stream.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -9,20 +11,16 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 
 #include <cstring>
 #include <exception>
 #include <list>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace sidecar {
@@ -40,7 +38,7 @@ constexpr std::uint32_t header_bytes_max = 16 * 1024;
 struct session {
     explicit session(tcp::socket socket) : stream(std::move(socket)) {}
 
-    beast::tcp_stream stream;
+    timed_stream stream;
     beast::flat_buffer buffer;
     bool waits = true; // for a request: may be closed to make room
 };
@@ -70,22 +68,29 @@ admin_answer plain(int status, std::string body) {
     return answer;
 }
 
-socket_address address_of(const tcp::endpoint& end) {
-    socket_address address;
-    std::memcpy(&address.storage, end.data(), end.size());
-    address.length = static_cast<socklen_t>(end.size());
-    return address;
-}
+enum class afterwards : std::uint8_t { keep, close };
 
-http::response<http::string_body> response_to(const http::request_header<>& head, admin_answer answer) {
-    http::response<http::string_body> response(static_cast<http::status>(answer.status), head.version());
-    response.set(http::field::content_type, answer.content_type);
-    response.set(http::field::cache_control, "no-store");
-    response.set("X-Content-Type-Options", "nosniff");
-    for (const auto& [name, value] : answer.fields) response.set(name, value);
-    response.content_length(answer.body.size());
-    if (head.method() != http::verb::head) response.body() = std::move(answer.body);
-    return response;
+// The body last, unless HEAD asked.
+std::string bytes_of(const http::request_header<>& asked, const admin_answer& answer, afterwards then) {
+    const auto status = static_cast<http::status>(answer.status);
+    const bool is_old = asked.version() < 11;
+    std::string bytes = is_old ? "HTTP/1.0 " : "HTTP/1.1 ";
+    const auto field = [&bytes](std::string_view name, std::string_view value) {
+        bytes.append(name).append(": ").append(value).append("\r\n");
+    };
+    bytes.append(std::to_string(answer.status)).append(" ").append(http::obsolete_reason(status)).append("\r\n");
+    field("Content-Type", answer.content_type);
+    field("Cache-Control", "no-store");
+    field("X-Content-Type-Options", "nosniff");
+    for (const auto& [name, value] : answer.fields) field(name, value);
+    field("Content-Length", std::to_string(answer.body.size()));
+    if (then == afterwards::close)
+        field("Connection", "close");
+    else if (is_old)
+        field("Connection", "keep-alive");
+    bytes.append("\r\n");
+    if (asked.method() != http::verb::head) bytes.append(answer.body);
+    return bytes;
 }
 
 } // namespace
@@ -154,23 +159,22 @@ private:
             http::request_parser<http::empty_body> parser;
             parser.header_limit(header_bytes_max);
             of.waits = true;
-            of.stream.expires_after(limits_.timeout);
-            const auto [read_ec, n] = co_await http::async_read_header(of.stream, of.buffer, parser, as_tuple);
+            const auto read_ec = co_await read_message(of.stream, of.buffer, parser, part_of_message::head, deadline());
             of.waits = false;
             const bool refused = is_the_clients_fault(read_ec);
             if (read_ec && !refused) co_return;
 
             const auto& head = parser.get().base();
-            auto response = response_to(head, refused ? refusal(read_ec) : answer(head, of));
             // A body is not read: its bytes would be taken for the next request.
-            response.keep_alive(!refused && parser.is_done() && parser.keep_alive());
-            of.stream.expires_after(limits_.timeout);
-            const auto [write_ec, written] = co_await http::async_write(of.stream, response, as_tuple);
-            if (write_ec || response.need_eof() || !response.keep_alive()) break;
+            const bool keeps = !refused && parser.is_done() && parser.keep_alive();
+            const auto then = keeps ? afterwards::keep : afterwards::close;
+            const auto bytes = bytes_of(head, refused ? refusal(read_ec) : answer(head, of), then);
+            if (const auto ec = co_await of.stream.write(bytes, deadline()); ec || !keeps) break;
         }
-        error_code ignored;
-        of.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+        of.stream.end_writing();
     }
+
+    time_point deadline() const { return std::chrono::steady_clock::now() + limits_.timeout; }
 
     admin_answer answer(const http::request_header<>& head, const session& of) const {
         const auto hosts = head.count(http::field::host);
@@ -187,11 +191,8 @@ private:
             refused.fields.emplace_back("Allow", "POST");
             return refused;
         }
-        error_code ec;
-        const auto from = address_of(of.stream.socket().remote_endpoint(ec));
-        const auto to = address_of(of.stream.socket().local_endpoint(ec));
-        if (ec) return plain(403, ec.message() + "\n");
-        if (auto why = drain_refusal({head[command_field], from, to})) return plain(403, std::move(*why));
+        if (auto why = drain_refusal({head[command_field], of.stream.remote(), of.stream.local()}))
+            return plain(403, std::move(*why));
         if (source_.drain) source_.drain();
         return plain(202, "draining\n");
     }

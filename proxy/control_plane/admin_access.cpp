@@ -31,8 +31,8 @@ bool same_host(const socket_address& a, const socket_address& b) {
     if (a.storage.ss_family == AF_INET6)
         return IN6_ARE_ADDR_EQUAL(&reinterpret_cast<const sockaddr_in6&>(a.storage).sin6_addr,
                                   &reinterpret_cast<const sockaddr_in6&>(b.storage).sin6_addr);
-    return reinterpret_cast<const sockaddr_in&>(a.storage).sin_addr.s_addr ==
-           reinterpret_cast<const sockaddr_in&>(b.storage).sin_addr.s_addr;
+    return a.storage.ss_family == AF_INET && reinterpret_cast<const sockaddr_in&>(a.storage).sin_addr.s_addr ==
+                                                 reinterpret_cast<const sockaddr_in&>(b.storage).sin_addr.s_addr;
 }
 
 } // namespace

@@ -1,29 +1,20 @@
 #include "proxy/control_plane/http_client.hpp"
 
+#include "proxy/control_plane/http_reading.hpp"
+#include "proxy/control_plane/timed_stream.hpp"
 #include "sidecar/json_text.hpp"
 #include "sidecar/message.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 namespace sidecar {
@@ -34,9 +25,8 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using boost::system::error_code;
 
-using plain_stream = beast::basic_stream<asio::generic::stream_protocol>; // TCP or a Unix socket
-using tls_stream = asio::ssl::stream<plain_stream>;
 using answer_result = boost::system::result<http_answer, http_failure>;
+using response_parser = http::response_parser<http::string_body>;
 
 constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint32_t answer_header_bytes_max = 16 * 1024;
@@ -48,7 +38,7 @@ http_failure timed_out(const std::string& doing) { return failed(poll_failure::t
 
 // An exchange that broke off. What the peer sent wrong is told from what it did not send.
 http_failure lost(const std::string& doing, const error_code& ec) {
-    if (ec == beast::error::timeout) return timed_out(doing);
+    if (ec == asio::error::timed_out) return timed_out(doing);
     if (ec == http::error::end_of_stream || ec == http::error::partial_message || ec == asio::error::eof ||
         ec == asio::ssl::error::stream_truncated)
         return failed(poll_failure::closed, doing + ": the connection was closed");
@@ -70,25 +60,6 @@ http_answer head_of(const http::response_header<>& head) {
     return answer;
 }
 
-// What OpenSSL has to say beyond `certificate verify failed`.
-std::string tls_message(tls_stream& stream, const error_code& ec) {
-    const long verified = ::SSL_get_verify_result(stream.native_handle());
-    std::string message = "TLS: " + ec.message();
-    if (verified != X509_V_OK) message += std::string(": ") + ::X509_verify_cert_error_string(verified);
-    return message;
-}
-
-asio::generic::stream_protocol::endpoint to_endpoint(const socket_address& address) {
-    return {&address.storage, address.length};
-}
-
-// Nothing to read and not at its end: a kept connection on which something has arrived is of no use.
-bool still_stands(plain_stream::socket_type& socket) {
-    char byte = 0;
-    const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
 } // namespace
 
 class http_client::running {
@@ -106,7 +77,7 @@ public:
         connect_by_ = connect_by;
         answer_by_ = answer_by;
         const std::string request = request_of(with);
-        if (is_connected() && still_stands(transport().socket())) {
+        if (stream_ && !stream_->has_ended_or_sent()) { // a kept connection on which something has come is of no use
             auto answer = co_await exchange(request);
             if (answer || !nothing_heard_ || cancelled_ || answer.error().kind == poll_failure::timeout)
                 co_return answer;
@@ -121,16 +92,12 @@ public:
     void cancel() {
         cancelled_ = true;
         if (names_timer_) names_timer_->cancel();
-        if (is_connected()) transport().close();
+        if (stream_) stream_->close();
     }
 
 private:
-    bool is_connected() const { return plain_ || tls_; }
-    plain_stream& transport() { return tls_ ? tls_->next_layer() : *plain_; }
-
     void drop() {
-        plain_.reset();
-        tls_.reset();
+        stream_.reset();
         buffer_.clear();
     }
 
@@ -153,18 +120,16 @@ private:
         auto left = static_cast<int>(candidates.size());
         for (const auto& candidate : candidates) {
             if (cancelled_) break;
-            plain_ = std::make_unique<plain_stream>(io_);
+            stream_ = std::make_shared<timed_stream>(io_);
             // One that swallows packets leaves time for the others.
             const auto now = std::chrono::steady_clock::now();
-            plain_->expires_at(now + (connect_by_ - now) / left--);
-            const auto endpoint = to_endpoint(candidate);
-            const auto [ec] = co_await plain_->async_connect(endpoint, as_tuple);
+            const auto ec = co_await stream_->connect(candidate, now + (connect_by_ - now) / left--);
             if (!ec && !url_.tls) co_return std::nullopt;
             if (!ec) co_return co_await handshake();
-            plain_.reset();
+            drop();
             const auto doing = "connecting to " + to_string(candidate);
-            why = ec == beast::error::timeout ? timed_out(doing)
-                                              : failed(poll_failure::connect, doing + ": " + ec.message());
+            why = ec == asio::error::timed_out ? timed_out(doing)
+                                               : failed(poll_failure::connect, doing + ": " + ec.message());
         }
         co_return why;
     }
@@ -181,68 +146,32 @@ private:
         co_return std::move(*found);
     }
 
-    // The certificate authorities are read for each connection: they get replaced in a running pod, too.
     asio::awaitable<std::optional<http_failure>> handshake() {
-        asio::ssl::context context(asio::ssl::context::tls_client);
-        error_code ec;
-        if (ca_file_.empty())
-            context.set_default_verify_paths(ec);
-        else
-            context.load_verify_file(ca_file_, ec);
-        if (ec) co_return failed(poll_failure::tls, "status.ca_file '" + ca_file_ + "': " + ec.message());
-        ::SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-
-        tls_ = std::make_unique<tls_stream>(std::move(*plain_), context);
-        plain_.reset();
-        tls_->set_verify_mode(asio::ssl::verify_peer);
-        if (!expect_certificate_of(url_.origin)) {
-            drop();
-            co_return failed(poll_failure::tls, "TLS: no certificate can be for '" + url_.origin.host + "'");
-        }
-        transport().expires_at(connect_by_);
-        const auto [shaken] = co_await tls_->async_handshake(asio::ssl::stream_base::client, as_tuple);
-        if (!shaken) co_return std::nullopt;
-        auto why = shaken == beast::error::timeout ? timed_out("the TLS handshake")
-                                                   : failed(poll_failure::tls, tls_message(*tls_, shaken));
+        timed_stream::expected_peer expected{url_.origin.host, !literal_address(url_.origin).empty(), ca_file_};
+        const auto shaken = co_await stream_->start_tls(std::move(expected), connect_by_);
+        if (!shaken.ec) co_return std::nullopt;
         drop();
-        co_return why;
-    }
-
-    // OpenSSL's own check: unlike Asio's it says in words what did not match. False: it would not check (a spelling of
-    // an address that the resolver takes and OpenSSL does not), and anybody's certificate would do.
-    bool expect_certificate_of(const endpoint& origin) {
-        auto* tls = tls_->native_handle();
-        auto* expected = ::SSL_get0_param(tls);
-        if (!literal_address(origin).empty())
-            return ::X509_VERIFY_PARAM_set1_ip_asc(expected, origin.host.c_str()) == 1;
-        ::X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        return ::X509_VERIFY_PARAM_set1_host(expected, origin.host.c_str(), origin.host.size()) == 1 &&
-               SSL_set_tlsext_host_name(tls, origin.host.c_str()) == 1; // RFC 6066 3: a name, never an address
+        co_return shaken.ec == asio::error::timed_out ? timed_out("the TLS handshake")
+                                                      : failed(poll_failure::tls, shaken.failure);
     }
 
     asio::awaitable<answer_result> exchange(const std::string& request) {
         nothing_heard_ = true;
-        transport().expires_at(answer_by_);
-        answer_result answer = http_failure{};
-        if (tls_)
-            answer = co_await exchange_on(*tls_, request);
-        else
-            answer = co_await exchange_on(*plain_, request);
+        const auto stream = stream_; // stays while it is waited for
+        auto answer = co_await exchange_on(*stream, request);
         if (!answer) drop();
         co_return answer;
     }
 
-    template <class Stream>
-    asio::awaitable<answer_result> exchange_on(Stream& stream, const std::string& request) {
-        const auto [write_ec, written] = co_await asio::async_write(stream, asio::buffer(request), as_tuple);
-        if (write_ec) co_return told(lost("sending the request", write_ec));
+    asio::awaitable<answer_result> exchange_on(timed_stream& stream, const std::string& request) {
+        if (const auto ec = co_await stream.write(request, answer_by_)) co_return told(lost("sending the request", ec));
 
-        std::optional<http::response_parser<http::string_body>> parser;
+        std::optional<response_parser> parser;
         for (int interim = 0; interim < interim_answers_max; ++interim) {
             parser.emplace();
             parser->header_limit(answer_header_bytes_max);
             parser->body_limit(boost::none); // looked at once the status is known
-            const auto [ec, n] = co_await http::async_read_header(stream, buffer_, *parser, as_tuple);
+            const auto ec = co_await read_message(stream, buffer_, *parser, part_of_message::head, answer_by_);
             nothing_heard_ = nothing_heard_ && !parser->got_some() && buffer_.size() == 0;
             if (ec) co_return told(lost("waiting for the answer", ec));
             if (parser->get().result_int() / 100 != 1) break;
@@ -250,8 +179,7 @@ private:
         co_return co_await body_on(stream, *parser);
     }
 
-    template <class Stream>
-    asio::awaitable<answer_result> body_on(Stream& stream, http::response_parser<http::string_body>& parser) {
+    asio::awaitable<answer_result> body_on(timed_stream& stream, response_parser& parser) {
         auto answer = head_of(parser.get().base());
         if (answer.status != 200 && !parser.is_done()) {
             // Nobody reads it: the connection goes with it.
@@ -262,11 +190,9 @@ private:
         parser.body_limit(body_bytes_max_);
         if (const auto length = parser.content_length_remaining()) // with room behind it, or its reader would copy it
             parser.get().body().reserve(static_cast<std::size_t>(*length) + json_padding);
-        if (!parser.is_done()) {
-            const auto [ec, n] = co_await http::async_read(stream, buffer_, parser, as_tuple);
-            if (ec == http::error::body_limit) co_return too_large();
-            if (ec) co_return told(lost("reading the answer", ec));
-        }
+        const auto ec = co_await read_message(stream, buffer_, parser, part_of_message::all, answer_by_);
+        if (ec == http::error::body_limit) co_return too_large();
+        if (ec) co_return told(lost("reading the answer", ec));
         answer.body = std::move(parser.get().body());
         if (!parser.keep_alive() || buffer_.size() != 0) drop();
         co_return answer;
@@ -284,8 +210,7 @@ private:
     const std::size_t body_bytes_max_;
     name_lookup names_;
     std::shared_ptr<asio::steady_timer> names_timer_;
-    std::unique_ptr<plain_stream> plain_; // one of these two, or none
-    std::unique_ptr<tls_stream> tls_;
+    std::shared_ptr<timed_stream> stream_; // null: not connected
     beast::flat_buffer buffer_;
     time_point connect_by_;
     time_point answer_by_;

@@ -15,17 +15,22 @@ void expect(bool holds) {
     if (!holds) std::abort();
 }
 
-void expect_places(const std::string& message) {
+void expect_places(const std::string& message, std::string_view begin = "f:") {
     std::istringstream lines(message);
     std::size_t count = 0;
-    for (std::string line; std::getline(lines, line); ++count) expect(line.starts_with("f:"));
+    for (std::string line; std::getline(lines, line); ++count)
+        expect(line.starts_with(begin) || line.starts_with("f: and "));
     expect(count > 0);
 }
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const auto read = sidecar::read_config({reinterpret_cast<const char*>(data), size}, "f");
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    const auto over = sidecar::read_config("{}", "f", {{text}, {}}); // as an option
+    if (!over) expect_places(over.error().message, "--set ");
+
+    const auto read = sidecar::read_config(text, "f", {{}, {{"A", text.substr(0, 64)}}});
     if (!read) {
         expect_places(read.error().message);
         return 0;

@@ -37,7 +37,7 @@ class Postgres
 
   def start
     @pid = spawn_as_owner('postgres', '-D', data, '-k', @directory)
-    deadline = Time.now + 30
+    deadline = Time.now + 120
     until run('pg_isready', '-q', '-h', @directory, '-U', 'dds')
       give_up if Time.now > deadline || Process.wait(@pid, Process::WNOHANG)
       sleep 0.02

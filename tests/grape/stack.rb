@@ -139,7 +139,7 @@ class Program
   end
 
   # The first group of the pattern, once the output has it.
-  def says(pattern, within: 30)
+  def says(pattern, within: 120)
     deadline = Time.now + within
     until (found = File.read(log)[pattern, 1])
       abort_with_log if Time.now > deadline || Process.wait(pid, Process::WNOHANG)

@@ -533,6 +533,12 @@ TEST_CASE("rules have names of their own and do not select the same") {
     CHECK(complaints("rules:\n- " + a + "\n- " + same_name) == "3:10: rules[1].name: 'a' is the name of another rule");
 }
 
+TEST_CASE("a rule that hides a built-in one is printed with it, and read back") {
+    const auto c = read("rules: [{name: mine, method: PUT, path: '/files/{id}', gate: {collection: c, member: m}}]");
+    CHECK(doubts_about(c).size() == 1);
+    CHECK(print_config(read(print_config(c))) == print_config(c));
+}
+
 TEST_CASE("there are limits to rules and members") {
     const auto rules = [](int count, int members) {
         std::string text = "builtin_rules: false\nrules:\n";

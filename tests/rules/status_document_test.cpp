@@ -102,6 +102,8 @@ TEST_CASE("a failure says what was wrong, and where") {
     CHECK(refused("[]") == "status document: the top level is not an object, 2 bytes read");
     CHECK(refused("") == "status document: empty, 0 bytes read");
     CHECK(refused("<html>") == "status document: the top level is not an object, 6 bytes read");
+    CHECK(refused(R"({"projects":[)" + entry("") + R"(],"files":[1]})") ==
+          "status document: files[0] is not an object, 72 bytes read");
     CHECK(refused(R"({"files":[1 2]})") == "status document: files[0] is not an object, 15 bytes read");
     CHECK(refused(R"({"a":[1 2]})") == "status document: malformed JSON at byte 8, 11 bytes read");
     CHECK(refused(R"({"files":[)") == "status document: malformed JSON, ends too soon, 10 bytes read");

@@ -249,12 +249,12 @@ private:
     string receive(const script& s) {
         string got;
         std::array<char, 65536> piece{};
-        const auto until = clock::now() + 30s;
+        const auto until = clock::now() + 120s; // others may want the processor, too
         while (!is_enough(got, s)) {
             pollfd waiting{connection_.descriptor(), POLLIN, 0};
             if (::poll(&waiting, 1, 100) == 0) {
                 if (clock::now() > until)
-                    throw std::runtime_error("no answer within 30 s, but " + harness::shown(got) + " to " +
+                    throw std::runtime_error("no answer within 120 s, but " + harness::shown(got) + " to " +
                                              harness::shown(s.sent) + " answered with " + harness::shown(s.answer));
                 continue;
             }
