@@ -278,11 +278,11 @@ TEST_CASE("each production of the grammar is taken, and nothing else") {
         CAPTURE(production);
         CAPTURE(text);
         const auto facts = testing::json_grammar::read(text);
-        CHECK(facts.has_value() == valid); // the corpus says what the grammar says
-        if (facts && facts->lone_surrogate) continue;
+        CHECK(facts.has_value() == valid);                  // the corpus says what the grammar says
+        const bool taken = valid && !facts->lone_surrogate; // half of a pair is nothing that UTF-8 can hold
         for (const auto& body : {"{\"a\":" + text + "}", "{\"a\":[1," + text + "],\"b\":{}}"}) {
             const auto planned = plan_insertion(body, "1");
-            if (!valid)
+            if (!taken)
                 CHECK(refused(body) == not_augmented::invalid_json);
             else if (facts->large_number)
                 CHECK(refused(body) == not_augmented::number_out_of_range);

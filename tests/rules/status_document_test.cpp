@@ -154,11 +154,11 @@ TEST_CASE("in what no rule asks for, each production of the grammar is ignored, 
         CAPTURE(production);
         CAPTURE(text);
         const auto facts = testing::json_grammar::read(text);
-        if (facts && facts->lone_surrogate) continue;
+        const bool taken = valid && !facts->lone_surrogate; // half of a pair is nothing that UTF-8 can hold
         for (const auto& body : {"{\"x\":" + text + "}", "{\"x\":[{\"y\":" + text + "},1],\"files\":[]}",
                                  projects(entry(",\"x\":" + text)), projects(entry(",\"x\":[" + text + "]"))}) {
             CAPTURE(body);
-            CHECK(read_status(body, dds).has_value() == valid);
+            CHECK(read_status(body, dds).has_value() == taken);
         }
     }
 }
