@@ -69,7 +69,8 @@ admin: {{address: off}}
 upstream: {{address: "127.0.0.1:{self.backend}", connect_retry: 0s}}
 status:
   url: "http://127.0.0.1:{self.backend}/internal/consistency"
-  headers: [{{name: X-Sidecar-Secret, value: {SECRET}}}]
+  headers: [{{name: X-Sidecar-Secret, value: {SECRET}}}, {{name: X-Forwarded-Proto, value: https}}]
+forward: {{x_forwarded_proto: https}}
 own_answers: {own_answers}
 drain: {{accept_for: 0s}}
 """)
@@ -102,7 +103,8 @@ drain: {{accept_for: 0s}}
     def ask(self, method, path, body=None):
         """Past the sidecar."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.backend}{path}", json.dumps(body).encode() if body else None,
-                                         {"Content-Type": "application/json", "Authorization": getattr(self, "token", "")},
+                                         {"Content-Type": "application/json", "Authorization": getattr(self, "token", ""),
+                                          "X-Forwarded-Proto": "https"},
                                          method=method)
         with urllib.request.urlopen(request, timeout=chromium.PATIENCE) as answer:
             return json.load(answer)

@@ -84,7 +84,7 @@ class Documents(unittest.TestCase):
                     self.assertIn(name, commands)
 
     def test_every_key_of_the_configuration_is_one(self):
-        config = yaml.safe_load(said("--print-config"))
+        config = yaml.safe_load(said("--config", str(ROOT / "sidecar.yaml"), "--print-config"))
         known = keys(config)
         sections = {name for name, value in config.items() if isinstance(value, dict)}
         known |= {f"gate.{name}" for name in ("collection", "member", "require", "unknown")}
