@@ -196,13 +196,15 @@ def plain(line, base):
             (f"{operation}: {status}", *(f"  {field}" for field in fields), f"  {plain_text(body)}")]
 
 
-def compare(direct, through):
-    """How many operations there are, and the differences."""
+def compare(directly, through):
+    """How many operations there are, and the differences. A backend that chooses (Apache: a length or chunks, by how
+    quickly its program ends) has been asked several times: what it gave once is right."""
     wrong = []
+    direct = directly[0]
     for i in range(max(len(direct), len(through))):
         one = direct[i] if i < len(direct) else ["nothing"]
         other = through[i] if i < len(through) else ["nothing"]
-        if one != other:
+        if not any(i < len(each) and each[i] == other for each in directly):
             wrong.append("\n".join(difflib.unified_diff(one, other, "direct", "through the sidecar", lineterm="", n=1)))
     return len(direct), wrong
 
@@ -234,9 +236,14 @@ def by_backend(options, directory, backend):
     with running(command(directory, port), port, directory), \
          running([options.sidecar, "--config", sidecar_configuration(directory, front, port)], front, directory):
         for client in wanted:
-            direct, through = ([plain(line, base) for line in clients[client][1](base, directory)]
-                               for base in (f"http://127.0.0.1:{each}" for each in (port, front)))
-            results.append((client, *compare(direct, through)))
+            def ask(at):
+                base = f"http://127.0.0.1:{at}"
+                return [plain(line, base) for line in clients[client][1](base, directory)]
+            direct, through = ask(port), ask(front)
+            directly = [direct]
+            while compare(directly, through)[1] and len(directly) < 4:
+                directly.append(ask(port))
+            results.append((client, *compare(directly, through)))
             if options.verbose:
                 print(client, backend, json.dumps(direct, indent=1), sep="\n")
     return results
