@@ -17,6 +17,7 @@ class attempt {
 public:
     // `body_start`: the body's bytes that came with the head; they and what `changes` views stay until run() is over.
     attempt(request_context&, upstream_lease, const request_changes& changes, std::string_view body_start);
+    ~attempt() { request.client.untie(); } // also where an exception ends it
     attempt(const attempt&) = delete;
     attempt& operator=(const attempt&) = delete;
 

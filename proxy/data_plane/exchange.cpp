@@ -250,6 +250,7 @@ exchange::after exchange::conclude(attempt& done) {
 task<exchange::after> exchange::after_failure(failure_reason why, bool response_begun, bool would_look_whole) {
     auto& record = request_.record;
     record.fail(why);
+    if (!response_begun) record.status = 0;
     const auto& config = request_.upstream();
     if (whose(why) == party::client && why != failure_reason::body_timeout && why != failure_reason::bad_body)
         co_return after::reset;
