@@ -39,7 +39,6 @@ public:
                 std::make_unique<listener>(state_.context, each, [this](int descriptor, const sockaddr_storage& peer) {
                     admit(descriptor, peer);
                 }));
-        turn();
     }
 
     ~running() {
@@ -52,6 +51,7 @@ public:
     // Memory that is missing outside of a session, where it costs but that session, must not end the worker.
     void run() {
         std::set_new_handler(free_what_is_kept);
+        turn();
         while (!state_.context.stopped()) {
             try {
                 state_.context.run();

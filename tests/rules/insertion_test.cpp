@@ -274,7 +274,10 @@ TEST_CASE("property: a body cut short is never augmented") {
 }
 
 TEST_CASE("each production of the grammar is taken, and nothing else") {
-    for (const auto& [production, text, valid] : testing::json_corpus()) {
+    for (const auto& each : testing::json_corpus()) {
+        const auto& production = each.production;
+        const auto& text = each.text;
+        const bool valid = each.valid;
         CAPTURE(production);
         CAPTURE(text);
         const auto facts = testing::json_grammar::read(text);

@@ -150,7 +150,10 @@ TEST_CASE("malformed at any byte, it is refused whole") {
 }
 
 TEST_CASE("in what no rule asks for, each production of the grammar is ignored, and nothing else") {
-    for (const auto& [production, text, valid] : testing::json_corpus()) {
+    for (const auto& each : testing::json_corpus()) {
+        const auto& production = each.production;
+        const auto& text = each.text;
+        const bool valid = each.valid;
         CAPTURE(production);
         CAPTURE(text);
         const auto facts = testing::json_grammar::read(text);
