@@ -1,11 +1,12 @@
 #include "proxy/control_plane/admin.hpp"
 
+#include "proxy/control_plane/awaiting.hpp"
+
 #include "proxy/control_plane/admin_access.hpp"
 #include "proxy/control_plane/http_reading.hpp"
 #include "proxy/control_plane/name_lookup.hpp"
 #include "proxy/control_plane/timed_stream.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -32,7 +33,6 @@ namespace http = beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint32_t header_bytes_max = 16 * 1024;
 
 struct session {

@@ -1,11 +1,12 @@
 #include "proxy/control_plane/http_client.hpp"
 
+#include "proxy/control_plane/awaiting.hpp"
+
 #include "proxy/control_plane/http_reading.hpp"
 #include "proxy/control_plane/timed_stream.hpp"
 #include "sidecar/json_text.hpp"
 #include "sidecar/message.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -28,7 +29,6 @@ using boost::system::error_code;
 using answer_result = boost::system::result<http_answer, http_failure>;
 using response_parser = http::response_parser<http::string_body>;
 
-constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint32_t answer_header_bytes_max = 16 * 1024;
 constexpr int interim_answers_max = 8;
 

@@ -1,10 +1,11 @@
 #include "proxy/control_plane/status_poll.hpp"
 
+#include "proxy/control_plane/awaiting.hpp"
+
 #include "proxy/control_plane/http_client.hpp"
 #include "proxy/control_plane/poll_schedule.hpp"
 #include "proxy/control_plane/status_request.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -21,8 +22,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using steady = std::chrono::steady_clock;
-
-constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 
 // What one start() asked for. A poll keeps the one it was sent under; another one has taken its place: it is void.
 struct plan {

@@ -1,6 +1,7 @@
 #include "proxy/control_plane/timed_stream.hpp"
 
-#include <boost/asio/as_tuple.hpp>
+#include "proxy/control_plane/awaiting.hpp"
+
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -21,8 +22,6 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using socket = timed_stream::socket;
 using tls_stream = asio::ssl::stream<socket&>;
-
-constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 
 // OpenSSL's own check: unlike Asio's it says in words what did not match. False: it would not check (a spelling of an
 // address that the resolver takes and OpenSSL does not), and anybody's certificate would do.
