@@ -252,6 +252,7 @@ TEST_CASE("a chunk size has 16 digits at most, and a value that a file can have"
     CHECK(reader.failed() == body_reader::fault::none);
     CHECK(whole(chunks, "0000000000000001\r\na\r\n0\r\n\r\n").done);
     CHECK(whole(chunks, "00000000000000001\r\na\r\n0\r\n\r\n").failed == body_reader::fault::malformed);
+    CHECK(whole(chunks, "1\r\na\r\n0000000000000001\r\na\r\n0000000000000000\r\n\r\n").done); // each, not all
     CHECK(whole(chunks, "8000000000000000\r\na").failed == body_reader::fault::malformed);
     CHECK(whole(chunks, "0000000000000000\r\n\r\n").done);
 }
