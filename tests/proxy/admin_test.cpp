@@ -131,7 +131,7 @@ TEST_CASE("who is on another machine can't order a drain") {
     CHECK(from("10.1.2.4", "10.1.2.3"));
     CHECK(from("fd00::2", "fd00::1"));
     CHECK(from("::ffff:10.0.0.1", "::ffff:10.0.0.2"));
-    CHECK(from("10.1.2.3", "::ffff:10.1.2.3")); // in doubt not
+    CHECK(from("10.1.2.3", "::ffff:10.1.2.3"));                          // in doubt not
     CHECK(drain_refusal({"drain", socket_address{}, socket_address{}})); // nor who has gone
     CHECK(drain_refusal({"", literal_address({"::1", 1}).front(), literal_address({"::1", 2}).front()}));
 }
