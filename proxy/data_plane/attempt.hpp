@@ -20,6 +20,7 @@ public:
     ~attempt() { request.client.untie(); } // also where an exception ends it
     attempt(const attempt&) = delete;
     attempt& operator=(const attempt&) = delete;
+    ~attempt() { response_has_begun(); }
 
     // Sends the request and relays the response, both at the same time if a body is left to be sent. Afterwards:
     // `failure`, or `switched` (101: all that follows is a tunnel's), or a response that has gone out whole.
@@ -49,6 +50,7 @@ public:
     void upload_complete() noexcept;
     void abandon_upload() noexcept;
     void response_complete() noexcept;
+    void response_has_begun() noexcept; // its first byte is here, or it will not come
     upload_state upload() const noexcept { return upload_; }
 
     buffer head;                                 // the request's, as it goes up
@@ -64,6 +66,7 @@ private:
     void expect_response() noexcept;
 
     upload_state upload_ = upload_state::under_way;
+    bool is_awaited_ = false; // counted as such
 };
 
 } // namespace sidecar
