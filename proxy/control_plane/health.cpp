@@ -155,9 +155,11 @@ private:
             add(trouble::queueing, part::sidecar, health::degraded, "requests wait for a connection to the backend",
                 fmt::format("{} in line", recent.pending), connections);
         const auto turned_away = std::max(recent.connections_refused, recent.of(failure_reason::connections_limit));
-        if (turned_away >= few)
+        const bool all_taken = seen_.connections_max != 0 && recent.connections >= seen_.connections_max;
+        if (turned_away >= few || all_taken)
             add(trouble::connections_full, part::clients, health::degraded, "client connections are at their limit",
-                fmt::format("new ones get 503, {} just now", turned_away),
+                turned_away == 0 ? std::string("new ones get 503")
+                                 : fmt::format("new ones get 503, {} just now", turned_away),
                 "downstream.max_connections " + count_words(seen_.connections_max));
     }
 

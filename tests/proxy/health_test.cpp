@@ -188,6 +188,14 @@ TEST_CASE("client connections at their limit") {
           "degraded: client connections are at their limit for 42 s: new ones get 503, 7 just now");
 }
 
+TEST_CASE("all client connections are taken, and nobody else has come yet") {
+    auto seen = well();
+    seen.recent.connections = seen.connections_max = 100;
+    CHECK(said(seen).now.state == health::degraded);
+    seen.recent.connections = 99;
+    CHECK(said(seen).now.state == health::ok);
+}
+
 TEST_CASE("status polls fail: first readiness still counts, then it is unknown") {
     auto seen = well();
     seen.poll_failed = true;
