@@ -17,10 +17,12 @@ class attempt {
 public:
     // `body_start`: the body's bytes that came with the head; they and what `changes` views stay until run() is over.
     attempt(request_context&, upstream_lease, const request_changes& changes, std::string_view body_start);
-    ~attempt() { request.client.untie(); } // also where an exception ends it
+    ~attempt() { // also where an exception ends it
+        request.client.untie();
+        response_has_begun();
+    }
     attempt(const attempt&) = delete;
     attempt& operator=(const attempt&) = delete;
-    ~attempt() { response_has_begun(); }
 
     // Sends the request and relays the response, both at the same time if a body is left to be sent. Afterwards:
     // `failure`, or `switched` (101: all that follows is a tunnel's), or a response that has gone out whole.
