@@ -92,7 +92,7 @@ verdict judge(const standing& now) {
 std::string backend_words(const standing& now) {
     const auto& address = now.current->values.upstream.address;
     if (!address.path.empty()) return "unix:" + address.path;
-    const auto text = address.host + ":" + std::to_string(address.port);
+    auto text = address.host + ":" + std::to_string(address.port);
     if (now.current->upstream_addresses.empty()) return text;
     const auto first = to_string(now.current->upstream_addresses.front());
     return first == text ? text : text + " (" + first + ")";
