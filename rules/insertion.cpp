@@ -4,7 +4,6 @@
 #include "rules/json.hpp"
 
 #include <algorithm>
-#include <initializer_list>
 
 namespace sidecar {
 namespace {
@@ -58,13 +57,13 @@ std::size_t end_of_info(simdjson::padded_string_view json) {
     return static_cast<std::size_t>(raw.data() - json.data()) + raw.rfind('}');
 }
 
-// A further member of an object, to go before its closing brace; the value comes in parts.
-insertion member(std::size_t brace, bool is_first, std::string_view name,
-                 std::initializer_list<std::string_view> value) {
+// A further member of the object, to go before its closing brace.
+insertion member(const dom::object& of, std::size_t brace, std::string_view before, std::string_view consistency,
+                 std::string_view after) {
     insertion made{brace, {}};
     made.text.reserve(192);
-    made.text.append(is_first ? "\"" : ",\"").append(name).append("\":");
-    for (const auto part : value) made.text.append(part);
+    if (of.size() != 0) made.text += ',';
+    made.text.append(before).append(consistency).append(after);
     return made;
 }
 
@@ -79,12 +78,11 @@ boost::system::result<insertion, not_augmented> plan_insertion(const json_text& 
 
     const auto info = last(object, "info");
     if (!info) // the last brace is the object's, for what follows can only be blanks
-        return member(body.text.rfind('}'), object.size() == 0, "info",
-                      {"{\"resource_consistency\":", consistency, "}"});
+        return member(object, body.text.rfind('}'), R"("info":{"resource_consistency":)", consistency, "}");
     dom::object own;
     if (info->get(own) != simdjson::SUCCESS || last(own, "resource_consistency"))
         return not_augmented::backends_own_word;
-    return member(json.offset() + end_of_info(json.view()), own.size() == 0, "resource_consistency", {consistency});
+    return member(own, json.offset() + end_of_info(json.view()), R"("resource_consistency":)", consistency, "");
 }
 
 } // namespace sidecar

@@ -3,11 +3,6 @@
 #include <new>
 
 namespace sidecar {
-namespace {
-
-constexpr std::size_t kept_text_bytes_max = 64 * 1024; // a parser's memory is some 14 times that
-
-} // namespace
 
 padded_json::padded_json(const json_text& given) : text_(given.text) {
     if (text_.starts_with("\xEF\xBB\xBF")) offset_ = 3;
@@ -19,6 +14,7 @@ padded_json::padded_json(const json_text& given) : text_(given.text) {
 }
 
 whole_json::whole_json(const padded_json& json) {
+    constexpr std::size_t kept_text_bytes_max = 64 * 1024; // a parser's memory is some 14 times that
     thread_local simdjson::dom::parser kept;
     const auto text = json.view();
     auto& parser = text.size() <= kept_text_bytes_max ? kept : own_.emplace();

@@ -7,11 +7,7 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <stdexcept>
-#include <string>
-#include <variant>
-#include <vector>
 
 namespace sidecar {
 

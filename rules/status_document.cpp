@@ -108,6 +108,7 @@ error_code status_reader::read_collection(std::size_t index, ondemand::value val
     entries.reserve(json_.view().size() / entry_bytes_min); // never more; what is not used costs no memory
     for (auto element : listed) {
         ondemand::value entry;
+        // NOLINTNEXTLINE(performance-move-const-arg): get() is for rvalues
         if (const auto error = std::move(element).get(entry)) return error;
         if (const auto error = read_entry(names, entry, entries)) return error;
         ++entry_;
@@ -184,6 +185,7 @@ error_code status_reader::skip(ondemand::value value, std::size_t depth) {
         if (const auto error = value.get_array().get(array)) return error;
         for (auto element : array) {
             ondemand::value inner;
+            // NOLINTNEXTLINE(performance-move-const-arg): get() is for rvalues
             if (const auto error = std::move(element).get(inner)) return error;
             if (const auto error = skip(inner, depth + 1)) return error;
         }

@@ -173,7 +173,7 @@ text_fault file_or_none_fault(std::string_view text) { return text.empty() ? tex
 
 text_fault socket_path_fault(std::string_view text) {
     constexpr std::size_t most = sizeof(sockaddr_un::sun_path) - 1;
-    if (const auto fault = file_fault(text)) return fault;
+    if (auto fault = file_fault(text)) return fault;
     if (!text.starts_with('/')) return "a Unix socket is named by its whole path: unix:/run/dds/puma.sock";
     if (text.size() > most) return "a Unix socket's path is at most " + std::to_string(most) + " bytes long";
     return std::nullopt;

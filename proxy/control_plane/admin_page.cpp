@@ -23,7 +23,7 @@ constexpr std::string_view page_template =
     ;
 
 constexpr std::size_t resources_shown = 5, resources_behind_a_click = 45;
-constexpr std::size_t events_shown = 8;
+constexpr std::size_t events_shown = 8, errors_shown = 5;
 constexpr double long_not_ready = 3600; // seconds
 
 // The browser's language and zone do not matter to it: the script makes it local time where it runs.
@@ -164,16 +164,20 @@ std::string error_list(const worker_list& workers) {
     if (all.empty()) return "<p class=\"quiet\">none</p>";
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.at > b.at; });
     if (all.size() > last_failures::kept) all.resize(last_failures::kept);
-    std::string html = "<ul class=\"errors\">";
+    std::string shown, folded_up;
+    std::size_t n = 0;
     for (const auto& each : all) {
         std::string why(to_string(each.why));
         std::replace(why.begin(), why.end(), '_', ' ');
-        html += fmt::format("<li>{} <b>{}</b> {} <span class=\"quiet\">{} · {}</span></li>", time_of_day(each.at),
-                            each.code == 0 ? "closed" : std::to_string(each.code),
-                            escape_html(each.method + " " + each.target), why,
-                            span_words(std::chrono::duration<double>(each.took).count()));
+        (n++ < errors_shown ? shown : folded_up) += fmt::format(
+            "<li>{} <b>{}</b> {} <span class=\"quiet\">{} · {}</span></li>", time_of_day(each.at),
+            each.code == 0 ? "closed" : std::to_string(each.code), escape_html(each.method + " " + each.target), why,
+            span_words(std::chrono::duration<double>(each.took).count()));
     }
-    return html + "</ul>";
+    const auto list = [](const std::string& items) {
+        return items.empty() ? std::string() : "<ul class=\"errors\">" + items + "</ul>";
+    };
+    return list(shown) + folded("more-errors", fmt::format("{} more", n - std::min(n, errors_shown)), list(folded_up));
 }
 
 constexpr auto reply_kind = static_cast<std::size_t>(action_kind::reply);

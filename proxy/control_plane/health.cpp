@@ -93,9 +93,7 @@ private:
                 unreachable_effect(), seen_.backend);
             return;
         }
-        const auto given_up = seen_.recent.of(failure_reason::upstream_unreachable) +
-                              seen_.recent.of(failure_reason::upstream_connecting_failed_fast);
-        if (seen_.any_connect_succeeded || (seen_.connect_failures == 0 && given_up == 0)) return;
+        if (!seen_.connects_fail) return;
         unreached_ = true;
         const auto* why = seen_.recent.connect_errno == 0 ? nullptr : ::strerrordesc_np(seen_.recent.connect_errno);
         std::string detail = seen_.backend;
@@ -155,9 +153,11 @@ private:
             add(trouble::queueing, part::sidecar, health::degraded, "requests wait for a connection to the backend",
                 fmt::format("{} in line", recent.pending), connections);
         const auto turned_away = std::max(recent.connections_refused, recent.of(failure_reason::connections_limit));
-        if (turned_away >= few)
+        const bool all_taken = seen_.connections_max != 0 && recent.connections >= seen_.connections_max;
+        if (turned_away >= few || all_taken)
             add(trouble::connections_full, part::clients, health::degraded, "client connections are at their limit",
-                fmt::format("new ones get 503, {} just now", turned_away),
+                turned_away == 0 ? std::string("new ones get 503")
+                                 : fmt::format("new ones get 503, {} just now", turned_away),
                 "downstream.max_connections " + count_words(seen_.connections_max));
     }
 
@@ -166,15 +166,18 @@ private:
         const auto explains = [](const finding& each) { return each.where != part::clients; };
         if (std::any_of(found_.begin(), found_.end(), explains)) return;
         const auto& recent = seen_.recent;
-        const auto [counts, level] = share_level(recent.failed(), recent.requests());
+        const auto unreached = recent.of(failure_reason::upstream_unreachable) +
+                               recent.of(failure_reason::upstream_connecting_failed_fast); // it was, and is told of
+        const auto failed = recent.failed() - std::min(recent.failed(), unreached);
+        const auto [counts, level] = share_level(failed, recent.requests());
         if (!counts) return;
         std::string reasons;
         for (std::size_t i = 1; i < recent.failures.size(); ++i)
             if (recent.failures[i] != 0)
                 reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ",
                                        to_string(static_cast<failure_reason>(i)), recent.failures[i]);
-        add(trouble::requests_fail, part::sidecar, level, "requests fail",
-            requests_fail(recent.failed(), recent.requests()), std::move(reasons));
+        add(trouble::requests_fail, part::sidecar, level, "requests fail", requests_fail(failed, recent.requests()),
+            std::move(reasons));
     }
 
     void slowness() {

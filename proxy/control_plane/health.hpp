@@ -50,8 +50,7 @@ struct symptoms {
     std::chrono::nanoseconds up{0};
 
     tally recent;                           // of the last seconds: enough of them to have seen some requests
-    bool any_connect_succeeded = false;     // in the last seconds, or a kept connection served
-    std::uint64_t connect_failures = 0;     // in the last seconds
+    bool connects_fail = false;             // in the last seconds, all of them or nearly
     std::uint64_t pending_least = 0;        // in line at each look of the last seconds
     std::chrono::nanoseconds silent_for{0}; // requests wait for a response, and none has begun since
     std::chrono::nanoseconds stuck_for{0};  // a worker hangs, for so long; 0: none

@@ -32,6 +32,14 @@ bool any_gate_rejects_unknown(const std::vector<rule>& rules) {
     });
 }
 
+bool connects_fail(const tally& lately) {
+    const auto given_up =
+        lately.of(failure_reason::upstream_unreachable) + lately.of(failure_reason::upstream_connecting_failed_fast);
+    if (2 * given_up > lately.requests()) return true;
+    const bool any_succeeded = lately.connects > lately.connect_failures || lately.upstream.count != 0;
+    return !any_succeeded && (lately.connect_failures != 0 || given_up != 0);
+}
+
 } // namespace
 
 std::uint64_t not_ready_count(const standing& now) {
@@ -53,8 +61,7 @@ symptoms read_symptoms(const standing& now, const history& past) {
 
     seen.recent = past.last_requests(some_requests).came;
     const auto lately = past.last(for_a_connect).came;
-    seen.connect_failures = lately.connect_failures;
-    seen.any_connect_succeeded = lately.connects > lately.connect_failures || lately.upstream.count != 0;
+    seen.connects_fail = connects_fail(lately);
     seen.pending_least = past.pending_least(just_now);
     if (seen.recent.awaited != 0) seen.silent_for = now.now - past.last_response_at();
     seen.stuck_for = now.stuck_for;
@@ -85,7 +92,7 @@ verdict judge(const standing& now) {
 std::string backend_words(const standing& now) {
     const auto& address = now.current->values.upstream.address;
     if (!address.path.empty()) return "unix:" + address.path;
-    const auto text = address.host + ":" + std::to_string(address.port);
+    auto text = address.host + ":" + std::to_string(address.port);
     if (now.current->upstream_addresses.empty()) return text;
     const auto first = to_string(now.current->upstream_addresses.front());
     return first == text ? text : text + " (" + first + ")";

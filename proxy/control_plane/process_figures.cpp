@@ -63,7 +63,7 @@ process_figures read_process_figures() {
 
 pod_names read_pod_names() {
     const auto from_environment = [](const char* name) -> std::string {
-        const char* value = std::getenv(name);
+        const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): nobody sets any
         return value == nullptr ? "" : value;
     };
     pod_names names{from_environment("POD_NAME"), from_environment("POD_NAMESPACE")};

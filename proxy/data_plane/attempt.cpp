@@ -67,7 +67,15 @@ void attempt::fail(failure_reason why, const char* what) noexcept {
 void attempt::upload_complete() noexcept {
     upload_ = upload_state::complete;
     request.record.sent_at = request.now();
+    if (awaiting_head && received.empty()) {
+        is_awaited_ = true;
+        request.worker.metrics.upstream_awaited.add();
+    }
     expect_response();
+}
+
+void attempt::response_has_begun() noexcept {
+    if (std::exchange(is_awaited_, false)) request.worker.metrics.upstream_awaited.subtract();
 }
 
 // The backend takes no more of it, or the client has no more to give. The response may be here, or come, all the same.

@@ -17,7 +17,10 @@ class attempt {
 public:
     // `body_start`: the body's bytes that came with the head; they and what `changes` views stay until run() is over.
     attempt(request_context&, upstream_lease, const request_changes& changes, std::string_view body_start);
-    ~attempt() { request.client.untie(); } // also where an exception ends it
+    ~attempt() { // also where an exception ends it
+        request.client.untie();
+        response_has_begun();
+    }
     attempt(const attempt&) = delete;
     attempt& operator=(const attempt&) = delete;
 
@@ -49,6 +52,7 @@ public:
     void upload_complete() noexcept;
     void abandon_upload() noexcept;
     void response_complete() noexcept;
+    void response_has_begun() noexcept; // its first byte is here, or it will not come
     upload_state upload() const noexcept { return upload_; }
 
     buffer head;                                 // the request's, as it goes up
@@ -64,6 +68,7 @@ private:
     void expect_response() noexcept;
 
     upload_state upload_ = upload_state::under_way;
+    bool is_awaited_ = false; // counted as such
 };
 
 } // namespace sidecar

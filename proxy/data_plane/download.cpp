@@ -98,6 +98,7 @@ task<bool> download::more() {
         if (read.status == io::done) {
             in.commit(read.bytes);
             large_ = read.bytes == space.size();
+            attempt_.response_has_begun();
             auto& record = request_.record;
             if (record.answered_at == time_point{} || attempt_.awaiting_head) record.answered_at = request_.now();
             if (attempt_.upload() != attempt::upload_state::under_way)

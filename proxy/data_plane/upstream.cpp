@@ -174,6 +174,7 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
 task<bool> upstream::connect_once(const socket_address& address, milliseconds timeout, upstream_connection& into) {
     into.link.close();
     const int descriptor = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    metrics_.connect_errno.set(static_cast<std::uint64_t>(descriptor < 0 ? errno : 0));
     if (descriptor < 0) co_return false; // out of descriptors: like a backend that can't be reached
     if (address.storage.ss_family != AF_UNIX) {
         const int one = 1;
@@ -181,6 +182,7 @@ task<bool> upstream::connect_once(const socket_address& address, milliseconds ti
     }
     const int begun = ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address.storage), address.length);
     if (begun != 0 && errno != EINPROGRESS) { // EAGAIN of a Unix socket: its backlog is full
+        metrics_.connect_errno.set(static_cast<std::uint64_t>(errno));
         ::close(descriptor);
         co_return false;
     }
@@ -190,9 +192,13 @@ task<bool> upstream::connect_once(const socket_address& address, milliseconds ti
     const auto give_up_at = timers_.now() + timeout;
     while (!into.link.may_write() && !into.link.is_gone()) {
         const auto woken = co_await into.link.writable(give_up_at);
-        if (woken != wake::ready && !into.link.may_write()) co_return false;
+        if (woken == wake::ready || into.link.may_write()) continue;
+        metrics_.connect_errno.set(ETIMEDOUT);
+        co_return false;
     }
-    co_return into.link.connect_error() == 0;
+    const auto error = into.link.connect_error();
+    metrics_.connect_errno.set(static_cast<std::uint64_t>(error));
+    co_return error == 0;
 }
 
 void upstream::give_back(upstream_lease lease, const settings& config) {

@@ -128,7 +128,7 @@ class AdminPage(unittest.TestCase):
         chromium.wait_until(lambda: "requests fail" in self.text(page, "#banner h1"), "what it does to clients")
         # Not all of them: the gate decides without the backend.
         self.assertRegex(self.text(page, "#banner h1"), r"^Backend unreachable for .* s: \d+ % of requests fail$")
-        self.assertIn(f"127.0.0.1:{self.running.api.port}", self.text(page, "#banner"))
+        self.assertIn(f"127.0.0.1:{self.running.api.port}: Connection refused", self.text(page, "#banner"))
         self.assertEqual(self.icon_colour(page), "#c4232b")
         self.assertIn("backend unreachable", self.text(page, "#events"))
         self.shoot_all("down")

@@ -88,7 +88,10 @@ def incidents(at):
 
     def queue():
         sidecar.configure(connections=2)
+        wait_for(lambda: sidecar.metrics()['sidecar_configured_limit{limit="upstream_connections"}'] == 2, WITHIN, "the reload")
         api.delay, traffic.pause = 0.6, 0
+        api.refuse()  # what is open stays open otherwise
+        api.listen()
 
     def no_queue():
         sidecar.configure()
@@ -100,6 +103,7 @@ def incidents(at):
         for _ in range(120):
             with contextlib.suppress(OSError):
                 held.append(socket.create_connection(("127.0.0.1", sidecar.port), timeout=2))
+                held[-1].sendall(b"GET /api/v1/users HTTP/1.1\r\nHost: a\r\n\r\n")
 
     def let_go():
         for each in held:

@@ -75,6 +75,24 @@ TEST_CASE("only what waits at each look waits all the time") {
     CHECK(made.seen.past.pending_least(5s) == 3);
 }
 
+TEST_CASE("the backend is unreachable if connects fail and none succeeds, not if one of many fails") {
+    made_standing made;
+    const auto state = [&] { return judge(made.now).state; };
+    made.polled(one_of_each);
+    made.pass(2s);
+    respond(made.first, 2, 50);
+    made.first.upstream_connects.add(9);
+    made.first.upstream_connect_failures.add(1);
+    made.pass(1s);
+    CHECK(state() == health::ok);
+    made.pass(5s);
+    made.polled(one_of_each);
+    made.first.upstream_connect_failures.add(1);
+    made.first.requests_in_flight.set(3);
+    made.pass(1s);
+    CHECK(judge(made.now).sentence == "backend unreachable for 1.0 s: 3 requests wait for it, up to 10 s");
+}
+
 TEST_CASE("a closed gate is neither an error nor a client's mistake") {
     made_standing made;
     made.observe();
