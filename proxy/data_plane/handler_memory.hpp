@@ -51,7 +51,7 @@ public:
     allocator<std::byte> get() noexcept { return allocator<std::byte>(*this); }
 
 private:
-    static constexpr std::size_t slot_bytes = 192;
+    static constexpr std::size_t slot_bytes = 512;
     struct slot {
         alignas(std::max_align_t) std::array<std::byte, slot_bytes> bytes;
         bool taken = false;

@@ -35,6 +35,11 @@ void readiness_set::await_round() {
 }
 
 void readiness_set::take_round() {
+    // Also when a member throws: the others still have their events.
+    struct at_the_end {
+        readiness_set& set;
+        ~at_the_end() { set.await_round(); }
+    } const go_on{*this};
     std::array<epoll_event, events_max> events;
     const int count = ::epoll_wait(set_.native_handle(), events.data(), events_max, 0);
     timers_.update_now();
@@ -44,7 +49,6 @@ void readiness_set::take_round() {
         const auto at = slots_[descriptor];
         if (at.target && at.generation == generation) at.target->on_ready(events[i].events);
     }
-    await_round();
 }
 
 std::error_code readiness_set::add(int descriptor, member& target) noexcept {
