@@ -25,8 +25,14 @@ listener::listener(boost::asio::io_context& context, int listening_socket, accep
 void listener::wait() {
     socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                        boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+                           waiting_ = false;
                            if (!error) accept_some();
                        }));
+    waiting_ = true;
+}
+
+void listener::revive() {
+    if (!waiting_) wait();
 }
 
 void listener::accept_some() {
@@ -34,8 +40,10 @@ void listener::accept_some() {
     if (!std::exchange(paused_, false)) return wait();
     pause_.expires_after(accept_pause);
     pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+        waiting_ = false;
         if (!error) wait();
     }));
+    waiting_ = true;
 }
 
 void listener::accept_all() {

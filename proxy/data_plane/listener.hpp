@@ -25,6 +25,8 @@ public:
 
     // All who are waiting now.
     void accept_all();
+    // Now and then: waits for clients again, if that was lost when there was no memory.
+    void revive();
 
 private:
     void wait();
@@ -36,6 +38,7 @@ private:
     boost::asio::steady_timer pause_;
     accepted accepted_;
     bool paused_ = false;
+    bool waiting_ = false;
 };
 
 } // namespace sidecar

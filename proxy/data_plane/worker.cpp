@@ -104,6 +104,7 @@ private:
             boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
                 if (!error) turn();
             }));
+        for (const auto& each : listeners_) each->revive();
     }
 
     // Within the session's own coroutine: it is destroyed afterwards.

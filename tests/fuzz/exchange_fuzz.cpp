@@ -492,10 +492,16 @@ private:
         auto* at = any_backend();
         if (!at || at->dead) return;
         const auto how = in_.below(3);
-        if (at->reply && how != 0) replies_[*at->reply].reset = true;
+        if (at->reply) {
+            auto& reply = replies_[*at->reply];
+            // A body until the end that ends in order is whole, however much of it was meant to come.
+            if (reply.until_close && how != 1)
+                reply.mangled = true;
+            else
+                reply.reset = true;
+        }
         if (how == 0) {
             at->link.end_writing();
-            // An end behind a whole body of that kind is its end.
         } else if (how == 1) {
             at->link.reset();
         } else {
