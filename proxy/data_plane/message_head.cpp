@@ -233,7 +233,9 @@ head_status judge(request_head& head) {
     if (const auto read = read_framing(head, said); read != head_status::complete) return read;
     if (head.body.how == body_framing::kind::length && head.body.length == 0) head.body = {};
     // RFC 9110 10.1.1: of an HTTP/1.0 client it is ignored.
-    head.expects_continue = head.minor_version == 1 && iequals(head.value_of(known_field::expect), "100-continue");
+    for (std::size_t i = 0; i < head.fields.size() && head.minor_version == 1; ++i)
+        if (head.kinds[i] == known_field::expect && has_element(head.fields[i].value, "100-continue"))
+            head.expects_continue = true;
     head.upgrades_to_websocket = asks_for_websocket(head);
     return head_status::complete;
 }

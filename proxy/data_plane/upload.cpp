@@ -25,8 +25,7 @@ task<> upload(attempt& a) {
     auto& r = a.request;
     auto& backend = a.backend->link;
     const auto& config = r.downstream();
-    bool large = false;    // the last read filled its space
-    std::size_t taken = 0; // of r.received: what `a.unsent` views
+    bool large = false; // the last read filled its space
     waiter turn(r.worker.timers);
     for (int reads = 1;; ++reads) {
         const auto write_by = r.now() + r.upstream().write_timeout;
@@ -39,8 +38,6 @@ task<> upload(attempt& a) {
                 interrupted(a, woken, failure_reason::request_write_timeout, limit::write_timeout);
             if (a.over()) co_return;
         }
-        r.received.consume(taken);
-        taken = 0;
         if (r.body.done()) co_return a.upload_complete();
 
         const auto read_by = r.now() + config.body_timeout;
@@ -67,7 +64,9 @@ task<> upload(attempt& a) {
         if (reads % reads_in_a_row == 0) co_await turn.yield();
         if (a.over()) co_return;
         const auto piece = r.body.take(r.received.writable());
-        taken = piece.used;
+        // Done with, whatever becomes of it: what is left in there is the next request's. The bytes stay where they are
+        // until they have been written.
+        r.received.consume(piece.used);
         a.unsent = {piece.out, {}};
         if (r.body.failed() != body_reader::fault::none) {
             count_body_fault(r.worker.metrics, r.body.failed());
