@@ -89,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!read) return 0;
     for (std::size_t i = 0; i < expected->size(); ++i) {
         require(read->collections[i].size() == (*expected)[i].size(), "each entry is there once");
-        for (const auto& [text, entry] : (*expected)[i]) {
+        for (const auto& [id, entry] : (*expected)[i]) {
             const auto* found = read->collections[i].find(entry.id);
             require(found && *found == entry.members, "an entry says what was written");
         }
