@@ -25,8 +25,9 @@ listener::listener(boost::asio::io_context& context, int listening_socket, accep
 void listener::wait() {
     socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                        boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+                           if (error) return; // the listener may be gone
                            waiting_ = false;
-                           if (!error) accept_some();
+                           accept_some();
                        }));
     waiting_ = true;
 }
@@ -40,8 +41,9 @@ void listener::accept_some() {
     if (!std::exchange(paused_, false)) return wait();
     pause_.expires_after(accept_pause);
     pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+        if (error) return;
         waiting_ = false;
-        if (!error) wait();
+        wait();
     }));
     waiting_ = true;
 }
