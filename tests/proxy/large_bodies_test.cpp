@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 
+#include <fstream>
 #include <future>
 
 using namespace harness;
@@ -24,6 +25,18 @@ std::string payload(std::size_t bytes = size) {
     std::uint32_t state = 1;
     for (auto& c : made) c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
     return made;
+}
+
+// Of a connection through the sidecar to a client that reads nothing into a small buffer: what the backend's socket and
+// both of the sidecar's may grow to.
+std::size_t more_than_sockets_hold() {
+    const auto largest = [](const char* setting) {
+        std::ifstream file(setting);
+        std::size_t least = 0, usual = 0, most = 4 << 20;
+        file >> least >> usual >> most;
+        return most;
+    };
+    return largest("/proc/sys/net/ipv4/tcp_rmem") + 2 * largest("/proc/sys/net/ipv4/tcp_wmem") + size;
 }
 
 std::string with_length(const std::string& first_line, const std::string& body) {
@@ -82,7 +95,7 @@ struct fixture {
         sent.get();
     }
 
-    std::string body = payload(24 << 20); // more than sockets hold
+    const std::string body = payload(more_than_sockets_hold());
     std::string huge_answer = with_length("HTTP/1.1 200 OK", body);
     scripted_backend backend;
     sidecar_under_test proxy{backend};
