@@ -83,21 +83,28 @@ download::head_found download::bad_response(const char* what) noexcept {
     return head_found::fault;
 }
 
+io_result download::read_some() {
+    auto& in = attempt_.received;
+    auto& link = attempt_.backend->link;
+    if (!link.may_read()) return {};
+    if (in.empty())
+        space_for_body(in, large_);
+    else if (in.space().empty())
+        in.reserve(in.data().size() + std::max(in.data().size(), buffer_pool::small_bytes));
+    const auto space = in.space();
+    const auto read = link.read_some(space);
+    in.commit(read.bytes);
+    large_ = read.bytes == space.size();
+    return read;
+}
+
 // Reads once something has come. False: the attempt is over; or the end came, and it was the message's.
 task<bool> download::more() {
-    auto& in = attempt_.received;
     auto& link = attempt_.backend->link;
     if (!attempt_.awaiting_head) attempt_.response_due = request_.now() + request_.upstream().body_timeout;
     while (!attempt_.failed()) { // the upload may have, before this began to wait
-        if (in.empty())
-            space_for_body(in, large_);
-        else if (in.space().empty())
-            in.reserve(in.data().size() + std::max(in.data().size(), buffer_pool::small_bytes));
-        const auto space = in.space();
-        const auto read = link.read_some(space);
+        const auto read = read_some();
         if (read.status == io::done) {
-            in.commit(read.bytes);
-            large_ = read.bytes == space.size();
             attempt_.response_has_begun();
             auto& record = request_.record;
             if (record.answered_at == time_point{} || attempt_.awaiting_head) record.answered_at = request_.now();
@@ -110,6 +117,7 @@ task<bool> download::more() {
             backend_ended(read.status);
             co_return false;
         }
+        if (attempt_.received.empty()) attempt_.received.release(); // who waits holds none
         const auto woken = co_await link.readable(attempt_.response_due);
         if (attempt_.failed()) break;
         if (request_.client.is_gone() || (woken == wake::cancelled && request_.client.end_seen() &&

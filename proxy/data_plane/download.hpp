@@ -41,6 +41,7 @@ private:
 
     // The bytes.
     task<bool> more();
+    io_result read_some();
     void backend_ended(io how) noexcept;
     task<> relay(outgoing next);
     bool write_at_once(outgoing& next) noexcept;

@@ -48,6 +48,7 @@ private:
     void take_round();
 
     static constexpr int events_max = 256; // a round; more come in the next
+    static constexpr int rounds_in_a_row = 8;
 
     handler_memory memory_;
     boost::asio::posix::stream_descriptor set_; // closes it

@@ -89,6 +89,7 @@ task<bool> session::wait_for_request(bool first) {
         idle_ = false;
         if (client.is_reset() || (woken == wake::deadline && !client.may_read())) co_return false;
         // When a drain ends it, a request may have come in this very moment: it is still served.
+        if (woken == wake::cancelled) client.is_quiet();
         received.reserve(buffer_pool::small_bytes);
         const auto read = client.read_some(received.space());
         received.commit(read.bytes);

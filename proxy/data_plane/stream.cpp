@@ -105,7 +105,7 @@ io_result stream::failed(int error, bool& flag) noexcept {
 }
 
 io_result stream::read_some(std::span<char> into) noexcept {
-    for (;;) {
+    while (readable_) {
         const auto n = receive(descriptor_, into.data(), into.size(), 0);
         if (n > 0) {
             // A short read has emptied the socket; what comes later brings an event. An end that was told of already
@@ -121,6 +121,7 @@ io_result stream::read_some(std::span<char> into) noexcept {
         }
         if (errno != EINTR) return failed(errno, readable_);
     }
+    return {io::again, 0};
 }
 
 io_result stream::write_some(outgoing& from) noexcept {

@@ -60,6 +60,7 @@ public:
     [[nodiscard]] std::error_code open(int descriptor) noexcept;
     bool is_open() const noexcept { return descriptor_ >= 0; }
 
+    // Asks the kernel only where an event, or what the last call found, lets it hope.
     io_result read_some(std::span<char> into) noexcept;
     // Writes once; what has gone is taken out of `from`.
     io_result write_some(outgoing& from) noexcept;

@@ -93,6 +93,8 @@ public:
     time_point now() const noexcept { return now_; }
     // To be called where a round of events begins.
     void update_now() noexcept { now_ = std::chrono::steady_clock::now() + skipped_; }
+    // Whether somebody waits for its turn (waiter::yield, waiter::resume_later).
+    bool turn_is_due() const noexcept { return turn_posted_; }
     // Tests: the clock jumps, and what is due by then goes on.
     void skip(std::chrono::milliseconds);
 

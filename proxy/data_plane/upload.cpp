@@ -28,11 +28,14 @@ task<> upload(attempt& a) {
     bool large = false; // the last read filled its space
     waiter turn(r.worker.timers);
     for (int reads = 1;; ++reads) {
-        const auto write_by = r.now() + r.upstream().write_timeout;
+        auto write_by = r.now() + r.upstream().write_timeout;
         while (!a.unsent.empty()) {
             const auto written = backend.write_some(a.unsent);
             if (written.status == io::error) co_return a.abandon_upload(); // its response may be here all the same
-            if (written.status == io::done) continue;
+            if (written.status == io::done) {
+                write_by = r.now() + r.upstream().write_timeout;
+                continue;
+            }
             const auto woken = co_await backend.writable(write_by);
             if (woken != wake::ready)
                 interrupted(a, woken, failure_reason::request_write_timeout, limit::write_timeout);
@@ -42,6 +45,12 @@ task<> upload(attempt& a) {
 
         const auto read_by = r.now() + config.body_timeout;
         while (r.received.empty()) {
+            if (!r.client.may_read()) {
+                r.received.release(); // who waits holds none
+                const auto woken = co_await r.client.readable(read_by);
+                if (woken != wake::ready) interrupted(a, woken, failure_reason::body_timeout, limit::body_timeout);
+                if (a.over()) co_return;
+            }
             auto space = space_for_body(r.received, large);
             if (const auto left = r.body.bytes_left_by_length(); left && left < space.size())
                 space = space.first(static_cast<std::size_t>(left));
@@ -52,14 +61,10 @@ task<> upload(attempt& a) {
                 large = read.bytes == space.size();
                 break;
             }
-            if (read.status != io::again) {
-                // Who only ended its side still gets the response that has begun.
-                if (read.status == io::end && a.response_begun) co_return a.abandon_upload();
-                co_return a.fail(failure_reason::client_gone, "within the request's body");
-            }
-            const auto woken = co_await r.client.readable(read_by);
-            if (woken != wake::ready) interrupted(a, woken, failure_reason::body_timeout, limit::body_timeout);
-            if (a.over()) co_return;
+            if (read.status == io::again) continue;
+            // Who only ended its side still gets the response that has begun.
+            if (read.status == io::end && a.response_begun) co_return a.abandon_upload();
+            co_return a.fail(failure_reason::client_gone, "within the request's body");
         }
         if (reads % reads_in_a_row == 0) co_await turn.yield();
         if (a.over()) co_return;

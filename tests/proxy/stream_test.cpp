@@ -314,6 +314,7 @@ TEST_CASE("a stream ends as it is told to") {
         c.here.end_writing();
         CHECK(c.there.sees_end());
         c.there.send("still read");
+        c.loop.turn();
         std::array<char, 64> space;
         CHECK(c.here.read_some(space).bytes == 10);
     }
