@@ -41,8 +41,9 @@ using harness::ending;
     std::fprintf(stderr, "%s\n", what.c_str());
     std::abort();
 }
-void expect(bool holds, const std::string& what) {
-    if (!holds) found(what);
+// `bytes` are shown if it does not hold.
+void expect(bool holds, const char* what, std::string_view bytes = {}, std::string_view behind = {}) {
+    if (!holds) found(what + harness::shown(bytes) + harness::shown(behind));
 }
 
 // The input, consumed from its front. An exhausted one gives zeros.
@@ -382,7 +383,7 @@ private:
             ++request.arrived;
             expect(request.arrived == 1 || request.repeatable, "a request that is not repeatable arrives twice");
             expect(request.arrived <= 2, "a request arrives three times");
-            expect(head.starts_with(request.method + " "), "another method arrives: " + harness::shown(head));
+            expect(head.starts_with(request.method + " "), "another method arrives: ", head);
             at.reading = whose;
         } else {
             at.seen += head.size();
@@ -401,7 +402,7 @@ private:
             expect(client.sent >= request.whole_at, "a request is whole that was not sent whole");
             const bool same = (harness::field_of(head, "Transfer-Encoding") ? harness::unchunked(body)
                                                                             : std::string(body)) == request.payload;
-            expect(same, "another request body arrives: " + harness::shown(body));
+            expect(same, "another request body arrives: ", body);
         }
         at.seen += *size;
         at.reading.reset();
@@ -562,15 +563,14 @@ private:
 
     void check_client(const client_end& client, std::size_t index) {
         const std::string_view got(client.link.received());
-        expect(got.find("POISON") == std::string_view::npos, "bytes from behind a response: " + harness::shown(got));
+        expect(got.find("POISON") == std::string_view::npos, "bytes from behind a response: ", got);
         for (auto at = got.find('<'); at != std::string_view::npos; at = got.find('<', at + 1)) {
             const auto close = got.substr(at, 8).find('.');
             if (close == std::string_view::npos || close < 2) continue;
             std::size_t whose = 0;
             const auto [stop, error] = std::from_chars(got.data() + at + 1, got.data() + at + close, whose);
             if (error != std::errc() || stop != got.data() + at + close) continue;
-            expect(whose == index || whose == 99 || client.mangled,
-                   "bytes of another client: " + harness::shown(got.substr(at)));
+            expect(whose == index || whose == 99 || client.mangled, "bytes of another client: ", got.substr(at));
         }
         expect(got.find(R"("is_upload_ready":true)") == std::string_view::npos || client.mangled, "false readiness");
         if (!client.mangled && !client.tunnels) check_messages(client, index, got);
@@ -584,9 +584,9 @@ private:
             const auto head = got.substr(0, head_end + 4);
             got.remove_prefix(head.size());
             const int status = harness::status_of(head);
-            expect(status >= 100, "no response: " + harness::shown(head));
+            expect(status >= 100, "no response: ", head);
             if (status < 200) continue;
-            expect(exchange < client.requests.size(), "a response that nobody asked for: " + harness::shown(head));
+            expect(exchange < client.requests.size(), "a response that nobody asked for: ", head);
             const auto& request = client.requests[exchange];
             const tag mine{index, exchange++};
             const bool bodiless = request.method == "HEAD" || status == 204 || status == 304;
@@ -618,10 +618,10 @@ private:
         const auto whose = tag_of(head);
         if (!whose) { // a local reply
             expect(bodiless || payload.starts_with(R"({"error":)") || !whole,
-                   "neither a response nor a local reply: " + harness::shown(head) + harness::shown(payload));
+                   "neither a response nor a local reply: ", head, payload);
             return;
         }
-        expect(*whose == mine, "the response to another request: " + harness::shown(head));
+        expect(*whose == mine, "the response to another request: ", head);
         if (bodiless) return;
         bool possible = false;
         for (const auto& each : replies_) {
@@ -635,8 +635,8 @@ private:
             possible |= (as_sent || augmented || (!whole && payload.size() > each.payload.size())) &&
                         (!whole || sent_whole || (until_close && !over_tcp_));
         }
-        expect(possible, (whole ? "a whole response that was not sent whole, or another: " : "another response: ") +
-                             harness::shown(head) + harness::shown(payload));
+        expect(possible, whole ? "a whole response that was not sent whole, or another: " : "another response: ", head,
+               payload);
     }
 
     cuts::stage& stage_;
