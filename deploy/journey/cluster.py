@@ -24,10 +24,11 @@ def of_kind(documents, kind, name):
 
 
 class Service:
-    """kube-proxy: an endpoint for each new connection, by turns; then bytes in both directions, as they come."""
+    """kube-proxy: a pod for each new connection, by turns; then bytes in both directions, as they come. Its port is one
+    for all pods, and changes at once, whatever is rolled out at that time."""
 
     def __init__(self):
-        self.endpoints, self.turn, self.connections = [], 0, 0
+        self.pods, self.port, self.turn, self.connections = [], None, 0, 0
         self.under_way = set()  # asyncio itself keeps no hold of them
 
     async def start(self):
@@ -43,8 +44,8 @@ class Service:
         self.turn += 1
         self.connections += 1
         try:
-            endpoint = self.endpoints[self.turn % len(self.endpoints)]
-            there, back = await asyncio.open_connection(*endpoint)
+            pod = self.pods[self.turn % len(self.pods)]
+            there, back = await asyncio.open_connection(*pod.reached_at(self.port))
         except (OSError, ZeroDivisionError):
             writer.transport.abort()  # refused
             return
@@ -72,7 +73,6 @@ class Pod:
         self.address = f"127.0.1.{self.number}"
         self.directory = cluster.directory / f"pod-{self.number}"
         self.spec = of_kind(documents, "Deployment", "dds")["spec"]["template"]["spec"]
-        self.port = of_kind(documents, "Service", "dds")["spec"]["ports"][0]["targetPort"]
         self.config_map = of_kind(documents, "ConfigMap", "sidecar")
         self.native = any(c["name"] == "sidecar" for c in self.spec.get("initContainers", []))
         self.api = self.spec["containers"][0]
@@ -80,6 +80,12 @@ class Pod:
         self.sidecar = next((c for c in containers if c["name"] == "sidecar"), None)
         self.api_process = self.sidecar_process = None
         self.exit_codes = {}
+
+    def reached_at(self, port):
+        """From outside: nobody is there whom the manifest has bind to the pod's localhost."""
+        if port == 3000 and any("127.0.0.1:3000" in word for word in self.api["command"]):
+            raise ConnectionRefusedError
+        return self.address, port
 
     # --- its beginning ------------------------------------------------------------------------------------------------
 
@@ -197,6 +203,11 @@ class Cluster:
     async def start(self):
         await self.service.start()
 
+    async def lead_service_to(self, documents):
+        """The Service alone is applied; kube-proxy hears of it late."""
+        await asyncio.sleep(PROPAGATION)
+        self.service.port = of_kind(documents, "Service", "dds")["spec"]["ports"][0]["targetPort"]
+
     @staticmethod
     def render(directory):
         return render.render(HERE.parent / directory)
@@ -211,7 +222,7 @@ class Cluster:
         await new.start()
         self.pods.append(new)
         await asyncio.sleep(PROPAGATION)
-        self.service.endpoints.append((new.address, new.port))
+        self.service.pods.append(new)
         if old:
             self.delete(old)
 
@@ -222,7 +233,7 @@ class Cluster:
 
         async def forget():
             await asyncio.sleep(PROPAGATION)
-            self.service.endpoints.remove((pod.address, pod.port))
+            self.service.pods.remove(pod)
 
         self.ending += [asyncio.ensure_future(forget()), asyncio.ensure_future(pod.delete())]
 

@@ -11,6 +11,7 @@ from manifests_test import of_kind, pod_of
 from workshop import DEPLOY, TESTS, WORK, Case
 
 CHART = DEPLOY / "chart"
+ALL = {each: {"enabled": True} for each in ("api", "monitoring", "networkPolicy")}
 
 
 @functools.cache
@@ -50,7 +51,7 @@ class Chart(Case):
                 self.assertEqual(*annotations)
 
     def test_what_stands_beside_the_pod_is_the_same_too(self):
-        chart = self.documents({"api": {"enabled": True}, "monitoring": {"enabled": True}})
+        chart = self.documents(ALL)
         overlay = workshop.rendered("overlays/native")[0]
         for kind in ("NetworkPolicy", "PodMonitor", "PrometheusRule", "PodDisruptionBudget", "Service"):
             with self.subTest(kind):
@@ -75,10 +76,11 @@ class Chart(Case):
         self.assertEqual([c["name"] for c in pod["containers"]], ["api"])
         self.assertIn({"name": "sidecar-secret", "secret": {"secretName": "my-secret"}}, pod["volumes"])
         self.assertEqual(of_kind(documents, "ConfigMap")["metadata"]["name"], "test-sidecar")
+        self.assertEqual({d["kind"] for d in documents}, {"Deployment", "ConfigMap"}, "and what closes ports is asked for")
 
     def test_the_kubernetes_api_takes_what_it_renders(self):
         home = workshop.node_modules()
-        documents = self.documents({"api": {"enabled": True}, "monitoring": {"enabled": True}})
+        documents = self.documents(ALL)
         file = WORK / "rendered/chart.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(workshop.yaml().safe_dump_all(documents))
@@ -115,7 +117,7 @@ class Values(Case):
         self.assertEqual([e.message for e in self.validator.iter_errors(self.values)], [])
 
     def test_wrong_ones_are_not(self):
-        for wrong in ("knid: plain", "kind: naitve", "image: sidecar", "resources: {limits: {memory: lots}}", "secretName: ''"):
+        for wrong in ("knid: plain", "kind: naitve", "image: sidecar", "resources: {limits: {memory: lots}}", "secretName: ''", "config: {drain: {accept_for: 5s, timeout: 1m}}"):
             with self.subTest(wrong):
                 self.assertTrue(list(self.validator.iter_errors(self.values | self.load(wrong))))
 

@@ -8,7 +8,8 @@ import workshop
 from workshop import DEPLOY, Case
 
 OVERLAYS = ["overlays/native", "overlays/plain", "overlays/unix_socket", "overlays/status_process"]
-OTHERS = ["base", "tests/pods/native", "tests/pods/plain", "tests/theirs/native", "tests/theirs/plain", "tests/theirs/own_config"]
+OTHERS = ["base", "journey/stock", "journey/added", "tests/pods/native", "tests/pods/plain"]
+OTHERS += ["tests/theirs/native", "tests/theirs/plain", "tests/theirs/own_config"]
 
 
 def of_kind(documents, kind, name=None):
@@ -125,6 +126,34 @@ class Injection(Case):
                         render.accumulate(DEPLOY / "component/native", [document])
                 self.assertEqual(pod["containers"][0].get("lifecycle"), hook if own == "hook" else None)
                 self.assertEqual(pod.get("terminationGracePeriodSeconds"), None if own == "hook" else 120)
+
+    def test_probes_that_would_not_reach_the_api_any_more_are_an_error_and_never_overwritten(self):
+        import render  # pylint: disable=import-outside-toplevel
+
+        probe = {"httpGet": {"path": "/own", "port": 8080}}
+        for name in ("livenessProbe", "readinessProbe"):
+            for annotations in ({}, {"dds-sidecar/probes": "own"}):
+                documents = render.render(DEPLOY / "tests/theirs/app")
+                deployment = of_kind(documents, "Deployment", "my-dds")
+                deployment["metadata"]["annotations"] |= annotations
+                api = deployment["spec"]["template"]["spec"]["containers"][0]
+                api[name] = probe
+                if annotations:
+                    render.accumulate(DEPLOY / "component/only_through_sidecar", documents)
+                else:
+                    with self.assertRaisesRegex(render.Unknown, name):
+                        render.accumulate(DEPLOY / "component/only_through_sidecar", documents)
+                self.assertEqual((api[name], api.get("startupProbe")), (probe, None))
+
+    def test_a_service_without_the_annotation_stays_as_it_is_until_the_pods_are_rolled_out(self):
+        import render  # pylint: disable=import-outside-toplevel
+
+        documents = render.render(DEPLOY / "tests/theirs/app")
+        service = of_kind(documents, "Service")
+        del service["metadata"]["annotations"]
+        render.accumulate(DEPLOY / "component/native", documents)
+        self.assertEqual(service["spec"]["ports"][0]["targetPort"], "web")
+        self.assertEqual(pod_of(documents, "my-dds")["initContainers"][0]["name"], "sidecar")
 
     def test_a_configuration_of_ones_own_takes_the_place_of_the_component_s(self):
         documents = workshop.rendered("tests/theirs/own_config")[0]
