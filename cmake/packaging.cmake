@@ -22,10 +22,15 @@ install(CODE "
   configure_file(${CMAKE_SOURCE_DIR}/deploy/package/sidecar.service.in ${CMAKE_BINARY_DIR}/generated/sidecar.service @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/generated/sidecar.service DESTINATION lib/systemd/system)
 
-# Where the program looks for it, whatever the prefix. One that is there is somebody's own.
+# Where the program looks for it, whatever the prefix. One that is there is somebody's own. Its first line tells editors
+# where the schema is, which in the sources lies beside it.
+install(FILES sidecar.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/sidecar)
 install(CODE "
   if(NOT EXISTS \"\$ENV{DESTDIR}/etc/sidecar/sidecar.yaml\")
-    file(INSTALL \"${CMAKE_SOURCE_DIR}/sidecar.yaml\" DESTINATION /etc/sidecar)
+    file(READ \"${CMAKE_SOURCE_DIR}/sidecar.yaml\" text)
+    string(REPLACE \"=sidecar.schema.json\" \"=\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/sidecar/sidecar.schema.json\" text \"\${text}\")
+    file(WRITE \"${CMAKE_BINARY_DIR}/generated/sidecar.yaml\" \"\${text}\")
+    file(INSTALL \"${CMAKE_BINARY_DIR}/generated/sidecar.yaml\" DESTINATION /etc/sidecar)
   endif()")
 
 # The pages say what the program itself says, and the bill of materials what the linker and the compiler noted.

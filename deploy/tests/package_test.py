@@ -33,6 +33,7 @@ INSTALLED = {
     "/usr/share/doc/sidecar/sbom.spdx.json",
     "/usr/share/man/man5/sidecar.yaml.5",
     "/usr/share/man/man8/sidecar.8",
+    "/usr/share/sidecar/sidecar.schema.json",
 } | ({"/usr/share/doc/sidecar/copyright"} if (ROOT / "LICENSE").exists() else set())
 
 
@@ -206,6 +207,14 @@ class Installation(Case):
             self.assertEqual(set(re.findall(r"(?m)^Exec\w+=(\S+sidecar) ", unit)), {"/usr/bin/sidecar"})
             install_to(self, directory)
             self.assertEqual(config.read_text(), "# mine\n")
+
+    def test_the_installed_configuration_is_the_shipped_one_and_names_its_schema_where_that_is(self):
+        with tempfile.TemporaryDirectory() as directory:
+            install_to(self, directory)
+            text = pathlib.Path(directory, "etc/sidecar/sidecar.yaml").read_text()
+            schema = re.search(r"\$schema=(\S+)", text)[1]
+            self.assertEqual(pathlib.Path(directory + schema).read_text(), (ROOT / "sidecar.schema.json").read_text())
+            self.assertEqual(text.replace(schema, "sidecar.schema.json"), (ROOT / "sidecar.yaml").read_text())
 
     def test_the_package_has_the_same_in_it(self):
         package = debian_package()
