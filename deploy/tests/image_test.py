@@ -44,6 +44,17 @@ class Image(Case):
         labels = json.loads(self.field("{{json .Labels}}"))
         missing = [each for each in LABELS if not labels.get(f"org.opencontainers.image.{each}")]
         self.assertEqual(missing, [])
+        self.assertEqual(labels["org.opencontainers.image.source"], images.SOURCE)
+        self.assertEqual(labels["org.opencontainers.image.licenses"], "MIT")
+        self.assertTrue((workshop.ROOT / "LICENSE").read_text().startswith("MIT License"))
+
+    def test_its_labels_and_its_binary_are_of_one_version_and_one_revision(self):
+        version, revision = (self.label(name) for name in ("version", "revision"))
+        self.assertEqual(revision, images.revision())
+        self.assertEqual(self.once("--version").strip(), f"sidecar {version} ({revision})")
+
+    def label(self, name):
+        return self.field(f'{{{{index .Labels "org.opencontainers.image.{name}"}}}}')
 
     def test_a_binary_its_libraries_certificates_a_configuration_and_nothing_else(self):
         root = self.succeeds("podman", "image", "mount", images.SIDECAR).strip()
@@ -83,6 +94,7 @@ class Container(Case):
             status = file.read()
         for wanted in (rf"Uid:\s+{ANY_UID}\s", r"CapEff:\s+0+$", r"CapBnd:\s+0+$", r"NoNewPrivs:\s+1$", r"Seccomp:\s+2$"):
             self.assertRegex(status, f"(?m)^{wanted}")
+        self.assertIn(f'revision="{images.revision()}"', self.get("http://127.0.0.1:9090/metrics"))
         self.assertEqual(run("podman", "healthcheck", "run", self.NAME).returncode, 0, "its health check succeeds")
         answer = self.get("http://127.0.0.1:8080/api/v1/projects")
         self.assertRegex(answer, r"(?s)^HTTP/1.1 503 .*\nRetry-After: ", "without a backend it answers 503")

@@ -11,6 +11,7 @@ from workshop import ROOT, WORK, run
 
 SIDECAR, DEMO_BACKEND = "localhost/sidecar:test", "localhost/demo-backend:test"
 BASE = "docker.io/library/debian:bookworm-slim"
+SOURCE = "https://git.example/sidecar"
 PACKAGES = ["podman", "buildah", "runc", "debootstrap", "catatonit", "ca-certificates", "curl"]
 
 # Also for a virtual machine whose root may not raise limits, and for the first kind of cgroups.
@@ -103,7 +104,7 @@ def build(file, tag, *arguments):
     must(
         *("buildah", "bud", "--layers", "--format", "docker", "--network", "host", "--isolation", "chroot", "--pull-never"),
         *("--build-arg", f"REVISION={revision()}", "--build-arg", f"JOBS={os.environ.get('JOBS', '')}"),
-        *("--build-arg", f"CREATED={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"),
+        *("--build-arg", f"CREATED={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}", "--build-arg", f"SOURCE={SOURCE}"),
         *arguments,
         *("-f", ROOT / file, "-t", tag, ROOT),
     )
@@ -112,7 +113,7 @@ def build(file, tag, *arguments):
 @functools.cache
 def revision():
     """One for all images of a run: what is compiled for the first is there for the others."""
-    return run("git", "-C", ROOT, "rev-parse", "HEAD").stdout.strip()
+    return run("git", "-C", ROOT, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+").stdout.strip()
 
 
 def must(*command):
