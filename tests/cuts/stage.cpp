@@ -28,6 +28,14 @@ int checked(int result, const char* what) {
     return result;
 }
 
+// A fuzzer's alarm may interrupt it; the kernel then goes on connecting.
+void connect_to(const sockaddr_storage& to, socklen_t length, int socket) {
+    while (::connect(socket, reinterpret_cast<const sockaddr*>(&to), length) < 0) {
+        if (errno == EISCONN) return;
+        if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "connect");
+    }
+}
+
 int accept_from(int listener) { return ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }
 
 sockaddr* generic(sockaddr_storage& address) { return reinterpret_cast<sockaddr*>(&address); }
@@ -145,7 +153,7 @@ std::pair<int, int> stage::connected_pair() {
     socklen_t length = sizeof to;
     checked(::getsockname(tcp_clients_, generic(to), &length), "getsockname");
     const int ours = checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-    checked(::connect(ours, generic(to), length), "connect");
+    connect_to(to, length, ours);
     ::fcntl(ours, F_SETFL, O_NONBLOCK);
     const int theirs = checked(accept_from(tcp_clients_), "accept");
     const int one = 1;
