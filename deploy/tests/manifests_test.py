@@ -1,5 +1,6 @@
 """What the manifests say, before anything runs."""
 
+import concurrent.futures
 import os
 import re
 import shutil
@@ -33,9 +34,10 @@ class Rendering(Case):
             self.skipTest("kubectl is not here: rendered by deploy/tests/render.py alone")
         if 'unknown field "components"' in workshop.run("kubectl", "kustomize", DEPLOY / "overlays/plain").stderr:
             self.skipTest("this kubectl knows no components: 1.21 is the first that does")
-        for each in OVERLAYS + OTHERS:
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            texts = list(pool.map(lambda each: self.succeeds("kubectl", "kustomize", DEPLOY / each), OVERLAYS + OTHERS))
+        for each, text in zip(OVERLAYS + OTHERS, texts):
             with self.subTest(each):
-                text = self.succeeds("kubectl", "kustomize", DEPLOY / each)
                 self.assertEqual(in_order(workshop.yaml().safe_load_all(text)), in_order(workshop.rendered(each)[0]))
 
 
