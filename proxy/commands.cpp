@@ -2,6 +2,7 @@
 
 #include "proxy/admin_client.hpp"
 #include "proxy/config/config_reference.hpp"
+#include "proxy/config/config_values.hpp"
 #include "proxy/config/load_config.hpp"
 #include "proxy/control_plane/admin_access.hpp"
 #include "sidecar/log.hpp"
@@ -130,14 +131,20 @@ int serve_or_check(const command_line& line) {
 
 // --- what is asked of the sidecar that runs here ---
 
-// A file that has become wrong since the start is no reason to call the running sidecar ill.
-config config_in_use(const command_line& line) {
+// A file that has become wrong since the start, or can't be read by whoever asks, is no reason not to find the sidecar
+// that runs: it is asked where the options say, or what is right in the file, or else at the default address.
+result<config> config_in_use(const command_line& line) {
+    const auto over = overrides_of(line);
     const auto file = find_file(line);
-    if (!file) return {};
-    auto read = load_config(*file, overrides_of(line));
-    if (read) return std::move(*read);
-    std::cerr << read.error().message << "\nthe default admin.address is asked\n";
-    return {};
+    if (!file) return read_config("{}", "", over);
+    const auto read = load_config(*file, over);
+    if (read) return read;
+    auto in_use = load_what_is_right(*file, over);
+    if (!in_use) return in_use;
+    const auto& admin = in_use->admin.address;
+    std::cerr << "warning: the configuration is not valid: " << read.error().message << '\n';
+    if (admin) std::cerr << "warning: asked is what runs at " << print_endpoint(*admin) << '\n';
+    return in_use;
 }
 
 int healthcheck(const command_line& line, const endpoint& admin) {
@@ -197,7 +204,8 @@ int drain(const command_line& line, const endpoint& admin, const drain_config& t
 int run_command(const command_line& line) {
     if (line.what == command::serve) return serve_or_check(line);
     const auto values = config_in_use(line);
-    const auto& admin = values.admin.address;
+    if (!values) return misuse(values.error().message);
+    const auto& admin = values->admin.address;
     if (!admin) return fail("admin.address is off: there is nothing to ask");
     switch (line.what) {
     case command::healthcheck:
@@ -207,7 +215,7 @@ int run_command(const command_line& line) {
     case command::get:
         return get(line, *admin);
     case command::drain:
-        return drain(line, *admin, values.drain);
+        return drain(line, *admin, values->drain);
     case command::serve:
         break;
     }

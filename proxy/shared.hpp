@@ -23,6 +23,7 @@ struct socket_address {
     socklen_t length = 0;
 };
 bool operator==(const socket_address&, const socket_address&);
+std::string to_string(const socket_address&); // 127.0.0.1:80, [::1]:80, unix:/run/dds/puma.sock
 
 // One configuration, made ready for use. Each request sees one of these from its head to its end.
 struct settings {

@@ -65,6 +65,11 @@ const member_states* resource_table::find(const uuid& id) const noexcept {
     return found ? &found->members : nullptr;
 }
 
+std::optional<std::uint32_t> resource_table::not_ready_since(const uuid& id) const noexcept {
+    const auto* const found = find_entry(id);
+    return found && found->members.any_not_ready() ? std::optional(found->since) : std::nullopt;
+}
+
 // The one that has the id, or the free one where it would go; one is always free.
 std::size_t resource_table::slot_of(const uuid& id, std::uint64_t hashed) const noexcept {
     const auto wanted = tag(hashed);

@@ -105,6 +105,18 @@ std::vector<not_ready_entry> readiness::oldest_not_ready(std::size_t limit, time
     return distinct;
 }
 
+std::optional<time_point> readiness::not_ready_since(std::size_t collection, const uuid& id,
+                                                     time_point now) const noexcept {
+    std::optional<time_point> first;
+    const auto take = [&first](time_point since) { first = first ? std::min(*first, since) : since; };
+    if (recent)
+        for (const auto& e : recent->entries)
+            if (e.id == id && e.collection == collection && e.members.any_not_ready() && counts(e, now)) take(e.at);
+    if (fresh(now) && collection < document->collections.size())
+        if (const auto since = document->collections[collection].not_ready_since(id)) take(time_of(*since));
+    return first;
+}
+
 std::optional<time_point> readiness::oldest_not_ready_since(time_point now) const noexcept {
     std::optional<time_point> oldest;
     const auto take = [&oldest](time_point since) { oldest = oldest ? std::min(*oldest, since) : since; };

@@ -83,6 +83,8 @@ public:
     // Up to `limit` entries for which any member is not ready: those first seen so longest ago, in no order.
     std::vector<entry> oldest_not_ready(std::size_t limit) const;
     std::optional<std::uint32_t> oldest_since() const noexcept { return oldest_since_; }
+    // When this one was first seen not ready; nothing: it is ready, or not listed.
+    std::optional<std::uint32_t> not_ready_since(const uuid& id) const noexcept;
     std::size_t not_ready_count(std::size_t member) const noexcept { return not_ready_counts_[member]; }
 
     // Of each entry that is not ready: when it was first seen so. What `before` knew as not ready keeps its time.
@@ -175,6 +177,8 @@ struct readiness {
 
     // What is not ready by either's word, longest first, each resource once. Looks at all entries.
     std::vector<not_ready_entry> oldest_not_ready(std::size_t limit, time_point now) const;
+    // Since when this one is; nothing: it is ready, or not known.
+    std::optional<time_point> not_ready_since(std::size_t collection, const uuid& id, time_point now) const noexcept;
     // Since when the first of them is; looks at what was learned alone.
     std::optional<time_point> oldest_not_ready_since(time_point now) const noexcept;
 };

@@ -57,18 +57,10 @@ void add_builtin_rules(std::vector<rule>& rules) {
     }
 }
 
-} // namespace
-
-result<config> read_config(std::string_view text, std::string_view file_name, const overrides& over,
-                           std::vector<std::string>* warnings) {
-    auto document = parse_yaml(text);
-    if (!document.whole) return all_of(document.complaints, file_name, over);
-    // A file that is being written is empty for a moment; its defaults must not be taken for what it says.
-    if (document.root.is == yaml_node::kind::nothing)
-        return failure{std::string(file_name) + ":1:1: the file is empty; {} would mean: all defaults"};
+// All that is right; what is wrong keeps its default, and is found.
+config read_values(yaml_document& document, const overrides& over, findings& all) {
     config read;
     read.rules.rules.clear();
-    findings all;
     for (const auto& [where, message] : document.complaints) all.complain(where, message);
     set_options(document.root, over.set, all);
     expand_variables(document.root, over.environment, all);
@@ -78,14 +70,10 @@ result<config> read_config(std::string_view text, std::string_view file_name, co
     const auto rules_of_the_file = read.rules.rules.size();
     if (read.rules.builtin_rules) add_builtin_rules(read.rules.rules);
     check_together(read, rules_of_the_file, all);
-    if (!all.complaints().empty()) return all_of(all.complaints(), file_name, over);
-    if (warnings)
-        for (const auto& each : all.warnings()) warnings->push_back(with_place(each, file_name, over));
     return read;
 }
 
-result<config> load_config(const std::filesystem::path& path, const overrides& over,
-                           std::vector<std::string>* warnings) {
+result<std::string> read_file(const std::filesystem::path& path) {
     std::error_code ec;
     if (std::filesystem::is_directory(path, ec)) return failure{path.string() + ": is a directory"};
     errno = 0;
@@ -95,7 +83,42 @@ result<config> load_config(const std::filesystem::path& path, const overrides& o
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (file.bad()) return failure{path.string() + ": can't be read"};
     text.resize(static_cast<std::size_t>(file.gcount()));
-    return read_config(text, path.string(), over, warnings);
+    return text;
+}
+
+} // namespace
+
+result<config> read_config(std::string_view text, std::string_view file_name, const overrides& over,
+                           std::vector<std::string>* warnings) {
+    auto document = parse_yaml(text);
+    if (!document.whole) return all_of(document.complaints, file_name, over);
+    // A file that is being written is empty for a moment; its defaults must not be taken for what it says.
+    if (document.root.is == yaml_node::kind::nothing)
+        return failure{std::string(file_name) + ":1:1: the file is empty; {} would mean: all defaults"};
+    findings all;
+    auto read = read_values(document, over, all);
+    if (!all.complaints().empty()) return all_of(all.complaints(), file_name, over);
+    if (warnings)
+        for (const auto& each : all.warnings()) warnings->push_back(with_place(each, file_name, over));
+    return read;
+}
+
+result<config> load_config(const std::filesystem::path& path, const overrides& over,
+                           std::vector<std::string>* warnings) {
+    const auto text = read_file(path);
+    if (!text) return text.error();
+    return read_config(*text, path.string(), over, warnings);
+}
+
+result<config> load_what_is_right(const std::filesystem::path& path, const overrides& over) {
+    const auto by_options_alone = read_config("{}", path.string(), over);
+    if (!by_options_alone) return by_options_alone;
+    const auto text = read_file(path);
+    if (!text) return by_options_alone;
+    auto document = parse_yaml(*text);
+    if (!document.whole || document.root.is == yaml_node::kind::nothing) return by_options_alone;
+    findings all;
+    return read_values(document, over, all);
 }
 
 std::vector<std::string> doubts_about(const config& values) {

@@ -29,6 +29,10 @@ result<config> read_config(std::string_view text, std::string_view file_name, co
 result<config> load_config(const std::filesystem::path&, const overrides& = {},
                            std::vector<std::string>* warnings = nullptr);
 
+// What of it is right, whatever else is wrong with it, and what the options say: for whoever looks for the sidecar that
+// was started with it when it was whole. Fails on options that are wrong themselves.
+result<config> load_what_is_right(const std::filesystem::path&, const overrides& = {});
+
 // For whoever checks a file before it is used: rules that no request reaches, files that are not there (yet).
 std::vector<std::string> doubts_about(const config&);
 

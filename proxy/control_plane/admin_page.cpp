@@ -91,13 +91,16 @@ std::string states(const resource_view& seen) {
     return html;
 }
 
+const char* source_of(const resource_view& seen) {
+    return seen.learned ? "a response" : seen.listed ? "document" : "not listed";
+}
+
 std::string resource_row(const resource_view& seen) {
-    const char* source = seen.learned ? "a response" : seen.listed ? "document" : "not listed";
     const auto since = seen.not_ready_seconds ? span_words(*seen.not_ready_seconds) : std::string("-");
     return fmt::format(
         R"(<tr{}><td class="for">{}</td><td>{}</td><td class="id">{}</td><td class="states">{}</td><td class="from">{}</td></tr>)",
         seen.not_ready_seconds.value_or(0) > long_not_ready ? " class=\"old\"" : "", since,
-        escape_html(seen.collection), to_string(seen.id), states(seen), source);
+        escape_html(singular(seen.collection)), to_string(seen.id), states(seen), source_of(seen));
 }
 
 template <class Each>
@@ -114,7 +117,8 @@ std::string not_ready_title(const standing& now) {
     for (const auto& each : now.poll.collections) {
         std::size_t most = 0;
         for (const auto& [member, count] : each.not_ready) most = std::max(most, count);
-        counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count_words(most), escape_html(each.name));
+        counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count_words(most),
+                              escape_html(most == 1 ? singular(each.name) : each.name));
     }
     return counts;
 }
@@ -133,13 +137,34 @@ std::string not_ready_list(const standing& now) {
                          resource_table_of(shown, all.end()));
 }
 
+// not ready for 3 min; ready; unknown
+std::string state_words(const resource_view& seen) {
+    const auto any = [&seen](state wanted) {
+        return std::any_of(seen.members.begin(), seen.members.end(),
+                           [wanted](const auto& member) { return member.second == wanted; });
+    };
+    if (any(state::not_ready))
+        return "not ready" +
+               (seen.not_ready_seconds ? " for " + span_words(std::max(1.0, *seen.not_ready_seconds)) : std::string());
+    return any(state::unknown) ? "unknown" : "ready";
+}
+
 std::string search_result(const standing& now, std::string_view id) {
     if (id.empty()) return {};
     const auto wanted = parse_uuid(id);
-    if (!wanted) return "<p class=\"found\">'" + escape_html(id) + "' is no id: 36 characters, 8-4-4-4-12</p>";
-    const auto found = look_up_everywhere(now, *wanted);
-    return "<div class=\"found\"><p>What requests are told of " + to_string(*wanted) + ":</p>" +
-           resource_table_of(found.begin(), found.end()) + "</div>";
+    if (!wanted)
+        return "<div class=\"found\"><p>‘" + escape_html(id) + "’ is no id: 36 characters, 8-4-4-4-12</p></div>";
+    auto html =
+        "<div class=\"found\"><p>What requests are told of <span class=\"id\">" + to_string(*wanted) + "</span></p>";
+    for (const auto& each : look_up_everywhere(now, *wanted)) {
+        const auto words = state_words(each);
+        html += fmt::format(R"(<p>{}as a {} <b>{}</b> <span class="quiet">{}· {}</span></p>)",
+                            dot(words == "ready"     ? "ok"
+                                : words == "unknown" ? "lost"
+                                                     : "degraded"),
+                            escape_html(singular(each.collection)), words, states(each), source_of(each));
+    }
+    return html + "</div>";
 }
 
 std::string event_list(const history& of) {

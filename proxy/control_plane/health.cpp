@@ -71,8 +71,10 @@ private:
 
     void worker() {
         if (seen_.stuck_for.count() == 0) return;
-        add(trouble::worker_stuck, part::sidecar, health::failing, "a worker hangs",
-            "its connections get no answer; /livez fails, so that the container is started anew",
+        const bool hangs = seen_.stuck_for > worker_hangs_after;
+        add(trouble::worker_stuck, part::sidecar, hangs ? health::failing : health::degraded, "a worker hangs",
+            hangs ? "its connections get no answer; /livez fails, so that the container is started anew"
+                  : fmt::format("its connections get no answer; /livez fails after {} s", worker_hangs_after.count()),
             "it has not turned for " + words(seen_.stuck_for));
     }
 

@@ -43,6 +43,11 @@ enum class trouble : std::uint8_t {
 };
 std::string_view to_string(trouble) noexcept;
 
+// A worker turns each second at least. One that has not for so long is told of, as it may be short of CPU time; one
+// that has not for longer never will: /livez fails.
+inline constexpr std::chrono::seconds worker_stalls_after{5};
+inline constexpr std::chrono::seconds worker_hangs_after{10};
+
 // What is judged.
 struct symptoms {
     std::string not_ready; // why /readyz says 503
@@ -53,7 +58,7 @@ struct symptoms {
     bool connects_fail = false;             // in the last seconds, all of them or nearly
     std::uint64_t pending_least = 0;        // in line at each look of the last seconds
     std::chrono::nanoseconds silent_for{0}; // requests wait for a response, and none has begun since
-    std::chrono::nanoseconds stuck_for{0};  // a worker hangs, for so long; 0: none
+    std::chrono::nanoseconds stuck_for{0};  // a worker has not turned, for so long; 0: all do
 
     std::string backend; // its address
     bool resolves = true;

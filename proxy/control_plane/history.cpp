@@ -76,8 +76,8 @@ void history::end_bar(const tally& now, std::uint64_t not_ready, time_point at) 
     bar_begin_ = {at, now};
 }
 
-void history::note(event_kind kind, std::string text, time_point at) {
-    events_.push_back({std::chrono::system_clock::now(), at, kind, std::move(text)});
+void history::note(event_kind kind, std::string text, std::string label, time_point at) {
+    events_.push_back({std::chrono::system_clock::now(), at, kind, std::move(text), std::move(label)});
     if (events_.size() > events_max) events_.pop_front();
 }
 

@@ -22,6 +22,7 @@ struct event {
     time_point when; // the same, where the plots have it
     event_kind kind;
     std::string text;
+    std::string label; // a word or two beside its mark in the plots; empty: none
 };
 
 class history {
@@ -41,7 +42,7 @@ public:
 
     // What the workers have counted now, and how many resources are not ready.
     void add(const tally& now, std::vector<rule_sums> rules, std::uint64_t not_ready, time_point at);
-    void note(event_kind, std::string text, time_point at);
+    void note(event_kind, std::string text, std::string label, time_point at);
 
     // What came in the last so many seconds, or since the start, and how long that really was.
     struct window {

@@ -53,7 +53,6 @@ std::vector<socket_address> resolve(const endpoint& of, int flags) {
 }
 
 const sockaddr_in& as_v4(const socket_address& a) { return reinterpret_cast<const sockaddr_in&>(a.storage); }
-const sockaddr_un& as_unix(const socket_address& a) { return reinterpret_cast<const sockaddr_un&>(a.storage); }
 const sockaddr_in6& as_v6(const socket_address& a) { return reinterpret_cast<const sockaddr_in6&>(a.storage); }
 
 } // namespace
@@ -61,17 +60,6 @@ const sockaddr_in6& as_v6(const socket_address& a) { return reinterpret_cast<con
 std::vector<socket_address> literal_address(const endpoint& of) { return resolve(of, AI_NUMERICHOST); }
 
 std::vector<socket_address> look_up_now(const endpoint& of) { return resolve(of, 0); }
-
-std::string to_string(const socket_address& address) {
-    if (address.storage.ss_family == AF_UNIX) return "unix:" + std::string(as_unix(address).sun_path);
-    char text[INET6_ADDRSTRLEN] = "";
-    if (address.storage.ss_family == AF_INET6) {
-        ::inet_ntop(AF_INET6, &as_v6(address).sin6_addr, text, sizeof text);
-        return "[" + std::string(text) + "]:" + std::to_string(ntohs(as_v6(address).sin6_port));
-    }
-    ::inet_ntop(AF_INET, &as_v4(address).sin_addr, text, sizeof text);
-    return std::string(text) + ":" + std::to_string(ntohs(as_v4(address).sin_port));
-}
 
 bool is_loopback(const socket_address& address) {
     if (address.storage.ss_family == AF_UNIX) return true;

@@ -18,8 +18,7 @@ std::vector<socket_address> literal_address(const endpoint&);
 // Blocks. IPv4 and IPv6 in the resolver's order; empty if the name does not resolve.
 std::vector<socket_address> look_up_now(const endpoint&);
 
-std::string to_string(const socket_address&); // 127.0.0.1:80, [::1]:80, unix:/run/dds/puma.sock
-bool is_loopback(const socket_address&);      // or a Unix socket: this machine in any case
+bool is_loopback(const socket_address&); // or a Unix socket: this machine in any case
 
 // The threads that look up belong to the io_context, and end with it: then a lookup that is out is waited for, which is
 // short, since a resolver is asked for a few seconds at most.

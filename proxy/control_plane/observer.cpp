@@ -1,6 +1,5 @@
 #include "proxy/control_plane/observer.hpp"
 
-#include "proxy/control_plane/name_lookup.hpp"
 #include "proxy/control_plane/wording.hpp"
 
 #include <algorithm>
@@ -36,7 +35,7 @@ bool connects_fail(const tally& lately) {
     const auto given_up =
         lately.of(failure_reason::upstream_unreachable) + lately.of(failure_reason::upstream_connecting_failed_fast);
     if (2 * given_up > lately.requests()) return true;
-    const bool any_succeeded = lately.connects > lately.connect_failures || lately.upstream.count != 0;
+    const bool any_succeeded = lately.connects != 0 || lately.upstream.count != 0;
     return !any_succeeded && (lately.connect_failures != 0 || given_up != 0);
 }
 
@@ -126,8 +125,8 @@ void observer::look_at(const standing& now) {
     tell(seen_.troubles.look(find_trouble(read_symptoms(now, seen_.past)), now.now), now);
 }
 
-void observer::note(event_kind kind, std::string text) {
-    seen_.past.note(kind, std::move(text), std::chrono::steady_clock::now());
+void observer::note(event_kind kind, std::string text, std::string label) {
+    seen_.past.note(kind, std::move(text), std::move(label), std::chrono::steady_clock::now());
 }
 
 void observer::tell(const trouble_watch::change& came, const standing& now) {
@@ -140,13 +139,15 @@ void observer::tell(const trouble_watch::change& came, const standing& now) {
                    {"detail", each.found.detail}});
         auto text = each.found.title;
         if (!each.found.detail.empty()) text += ": " + each.found.detail;
-        seen_.past.note(bad ? event_kind::bad : event_kind::warning, std::move(text), now.now);
+        std::string label(to_string(each.found.what));
+        std::replace(label.begin(), label.end(), '_', ' ');
+        seen_.past.note(bad ? event_kind::bad : event_kind::warning, std::move(text), std::move(label), now.now);
     }
     for (const auto& each : came.ended) {
         const auto lasted = seconds_between(each.since, each.seen);
         log_.line(log_level::info, "trouble ended", {{"trouble", to_string(each.found.what)}, {"seconds", lasted}});
         seen_.past.note(event_kind::good, "over after " + span_words(std::max(1.0, lasted)) + ": " + each.found.title,
-                        now.now);
+                        {}, now.now);
     }
 }
 

@@ -22,7 +22,7 @@ public:
 
     void start();
     void stop();
-    void note(event_kind, std::string text); // what happened
+    void note(event_kind, std::string text, std::string label = {}); // what happened
 
     const observations& seen() const noexcept { return seen_; }
 

@@ -20,7 +20,7 @@ constexpr double height = 100;
 
 double x_of(time_point at, time_point now) { return width - seconds_between(at, now); }
 // Where a bar stands: its middle.
-double x_of(const history::bar& of, time_point now) { return x_of(of.end, now) + static_cast<double>(of.seconds) / 2; }
+double x_of(const history::bar& of, time_point now) { return x_of(of.end, now) - static_cast<double>(of.seconds) / 2; }
 
 void add_point(std::string& points, double x, double y) {
     fmt::format_to(std::back_inserter(points), "{}{:.0f},{:.1f}", points.empty() ? "" : " ", x, y);
@@ -39,6 +39,25 @@ std::string marks(const history& of, time_point now) {
     return drawn;
 }
 
+// What the marks are called, as far as there is room: the latest first, behind its mark or before it. In per cent of
+// the width, so that text is not stretched with the shapes.
+std::string labels(const history& of, time_point now) {
+    constexpr double of_a_letter = 1.5, gap = 1;
+    double free_until = 100;
+    std::string drawn;
+    for (auto each = of.events().rbegin(); each != of.events().rend(); ++each) {
+        const auto x = x_of(each->when, now) / width * 100;
+        if (each->label.empty() || x < 0) continue;
+        const auto wide = of_a_letter * static_cast<double>(each->label.size()) + gap;
+        const bool behind = x + wide <= free_until;
+        if (!behind && (x > free_until || x < wide)) continue;
+        free_until = behind ? x : x - wide;
+        drawn += fmt::format(R"(<text x="{:.1f}%" dx="{}" y="10"{}>{}</text>)", x, behind ? 4 : -4,
+                             behind ? "" : R"( text-anchor="end")", escape_html(each->label));
+    }
+    return drawn.empty() ? drawn : "<svg class=\"labels\" aria-hidden=\"true\">" + drawn + "</svg>";
+}
+
 std::string grid(std::size_t lines) {
     std::string drawn;
     for (std::size_t i = 0; i < lines; ++i) {
@@ -49,12 +68,13 @@ std::string grid(std::size_t lines) {
 }
 
 // `scale`: words at equal distances, from the top.
-std::string framed(const std::vector<std::string>& scale, const std::string& shapes, std::string_view label) {
+std::string framed(const std::vector<std::string>& scale, const std::string& shapes, std::string_view label,
+                   const std::string& names_of_marks = {}) {
     std::string y;
     for (const auto& each : scale) y += "<span>" + escape_html(each) + "</span>";
     return fmt::format(
-        R"(<div class="plot"><div class="y">{}</div><svg viewBox="0 0 900 100" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg><div class="x"><span>15 min ago</span><span>10</span><span>5</span><span>now</span></div></div>)",
-        y, label, grid(scale.size()), shapes);
+        R"(<div class="plot"><div class="y">{}</div><div class="plane"><svg viewBox="0 0 900 100" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg>{}</div><div class="x"><span>15 min ago</span><span>10</span><span>5</span><span>now</span></div></div>)",
+        y, label, grid(scale.size()), shapes, names_of_marks);
 }
 
 // 1, 2 or 5 times a power of ten.
@@ -63,6 +83,11 @@ double rounded_up(double value) {
     for (const double step : {1.0, 2.0, 5.0})
         if (value <= step * power) return step * power;
     return 10 * power;
+}
+
+// Of such a number: whole ones without a fraction.
+std::string scale_words(double value) {
+    return value < 1 || std::round(value) != value ? rate_words(value) : count_words(static_cast<std::uint64_t>(value));
 }
 
 using layer = std::array<double, 4>; // per second
@@ -123,7 +148,8 @@ std::string rate_plot(const history& of, time_point now) {
     std::string shapes;
     constexpr std::array names{"area-good", "area-4xx", "area-gate", "area-failed"};
     for (std::size_t i = 0; i < names.size(); ++i) shapes += area(of, now, i, top, names[i]);
-    return framed({rate_words(top) + "/s", rate_words(top / 2), "0"}, shapes + marks(of, now), "Requests a second");
+    return framed({scale_words(top) + "/s", scale_words(top / 2), "0"}, shapes + marks(of, now), "Requests a second",
+                  labels(of, now));
 }
 
 std::string latency_plot(const history& of, time_point now) {
@@ -136,7 +162,7 @@ std::string latency_plot(const history& of, time_point now) {
     return framed(scale,
                   latency_line(of, now, &history::bar::slowest, decades, "line-p99") +
                       latency_line(of, now, &history::bar::median, decades, "line-p50") + marks(of, now),
-                  "Latency");
+                  "Latency", labels(of, now));
 }
 
 std::string not_ready_plot(const history& of, time_point now) {

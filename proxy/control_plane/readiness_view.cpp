@@ -23,6 +23,8 @@ resource_view view(const standing& now, std::size_t collection, const uuid& id) 
     seen.learned = now.known->recent && now.known->recent->find(collection, id);
     for (std::size_t member = 0; member < named.members.size(); ++member)
         seen.members.emplace_back(named.members[member], now.known->look_up(collection, member, id, now.now));
+    if (const auto since = now.known->not_ready_since(collection, id, now.now))
+        seen.not_ready_seconds = std::max(0.0, seconds_between(*since, now.now));
     return seen;
 }
 
@@ -68,7 +70,6 @@ std::vector<resource_view> not_ready_resources(const standing& now, std::size_t 
         if (each.collection >= collections) continue; // of the configuration before
         auto seen = view(now, each.collection, each.id);
         seen.learned = each.learned;
-        seen.not_ready_seconds = std::max(0.0, seconds_between(each.since, now.now));
         found.push_back(std::move(seen));
     }
     return found;

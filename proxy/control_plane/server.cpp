@@ -34,10 +34,6 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using steady = std::chrono::steady_clock;
 
-namespace {
-constexpr std::chrono::seconds worker_patience{10}; // a worker that has not turned for so long never will
-}
-
 class server::running {
 public:
     running(const config& first, sidecar::log& log, reload_source source)
@@ -184,7 +180,7 @@ private:
         reload_failure_.clear();
         log_.line(log_level::info, "reloaded");
         tell(notify_.ready(serving_text()));
-        observer_.note(event_kind::note, "configuration reloaded");
+        observer_.note(event_kind::note, "configuration reloaded", "reload");
     }
 
     // The new configuration, but for what stays as the process was started with.
@@ -238,7 +234,7 @@ private:
     }
 
     void announce_drain() {
-        observer_.note(event_kind::note, "draining");
+        observer_.note(event_kind::note, "draining", "drain");
         log_.line(log_level::info, "draining", {{"connections", connections_open()}});
         crew_->announce_drain();
         tell(notify_.stopping("draining"));
@@ -280,7 +276,7 @@ private:
 
     std::string why_not_alive() const {
         if (!serving_) return {};
-        const auto stuck = crew_->stuck(steady::now(), worker_patience);
+        const auto stuck = crew_->stuck(steady::now(), worker_hangs_after);
         if (!stuck) return {};
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(stuck->still_for).count();
         return "worker " + std::to_string(stuck->index) + " has not turned for " + std::to_string(seconds) + " s";
@@ -313,7 +309,7 @@ private:
         now.poll = poll_.report();
         now.reload_failure = reload_failure_;
         now.log_lines_dropped = log_.dropped();
-        if (const auto stuck = crew_->stuck(now.now, worker_patience)) now.stuck_for = stuck->still_for;
+        if (const auto stuck = crew_->stuck(now.now, worker_stalls_after)) now.stuck_for = stuck->still_for;
         now.seen = &observer_.seen();
         now.pod = pod_.name;
         now.pod_namespace = pod_.space;

@@ -37,7 +37,7 @@ struct standing {
     std::string reload_failure; // of the last reload; empty: it took
     std::uint64_t log_lines_dropped = 0;
     process_figures process;
-    std::chrono::nanoseconds stuck_for{0}; // a worker hangs; 0: none does, as /livez has it
+    std::chrono::nanoseconds stuck_for{0}; // a worker has not turned, for long; 0: all do
     const observations* seen = nullptr;
     std::string pod, pod_namespace; // empty: not known
 };

@@ -266,16 +266,27 @@ private:
     }
 
     void settle(poll_end end, bool applied) {
-        log_.line(log_level::debug, "status poll",
-                  {{"outcome", word(end)},
-                   {"took", std::chrono::duration<double>(report_.last_took).count()},
-                   {"document_bytes", static_cast<std::int64_t>(report_.document_bytes)}});
+        explain(end);
         schedule_->ended(end, steady::now(), applied, chance_(random_));
         report_.under_way = false;
         report_.held = false;
         report_.failures = schedule_->failures();
         report_.backend_holds = schedule_->backend_holds();
         report_.tried = report_.tried || end != poll_end::cancelled;
+    }
+
+    void explain(poll_end end) {
+        if (log_.least() != log_level::debug) return;
+        const auto took = std::chrono::duration<double>(report_.last_took).count();
+        if (end == poll_end::failed)
+            log_.line(log_level::debug, "status poll",
+                      {{"outcome", word(end)}, {"took", took}, {"reason", report_.failure}, {"url", where_}});
+        else
+            log_.line(log_level::debug, "status poll",
+                      {{"outcome", word(end)},
+                       {"took", took},
+                       {"held", report_.held},
+                       {"document_bytes", static_cast<std::int64_t>(report_.document_bytes)}});
     }
 
     asio::io_context& io_;

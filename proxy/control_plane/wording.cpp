@@ -8,6 +8,14 @@
 
 namespace sidecar {
 
+std::string singular(std::string_view plural) {
+    for (const std::string_view no_plural : {"ss", "us", "is"})
+        if (plural.ends_with(no_plural)) return std::string(plural);
+    if (plural.size() > 3 && plural.ends_with("ies")) return std::string(plural.substr(0, plural.size() - 3)) + "y";
+    if (plural.size() > 1 && plural.ends_with('s')) plural.remove_suffix(1);
+    return std::string(plural);
+}
+
 std::string count_words(std::uint64_t n) {
     std::string digits = std::to_string(n);
     for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)

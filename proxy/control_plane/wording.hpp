@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace sidecar {
 
+// One of those: projects -> project, properties -> property.
+std::string singular(std::string_view plural);
 std::string count_words(std::uint64_t);             // 1 234 567, with no-break spaces
 std::string size_words(std::uint64_t bytes);        // 1.5 MiB
 std::string span_words(double seconds);             // 0.27 ms, 42 s, 15 min, 2 d 4 h

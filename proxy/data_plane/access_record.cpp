@@ -18,6 +18,16 @@ void add_field(json_line& line, std::string_view name, const request_view& reque
     if (const auto* found = request.find(field)) line.add(name, found->value);
 }
 
+void add_rule_and_id(json_line& line, const settings& config, const decision& decided) {
+    if (decided.rule != decision::no_rule) line.add("rule", config.values.rules.rules[decided.rule].name);
+    if (decided.id) line.add_word("id", to_string(*decided.id));
+}
+
+action_kind kind_of(const action& of) noexcept {
+    if (std::holds_alternative<augment>(of)) return action_kind::augment;
+    return std::holds_alternative<local_reply>(of) ? action_kind::reply : action_kind::forward;
+}
+
 } // namespace
 
 void access_record::finish(worker_state& worker, const settings& config, const request_head& request,
@@ -35,8 +45,17 @@ void access_record::finish(worker_state& worker, const settings& config, const r
     const bool is_slow = wanted.slower_than.count() > 0 && took > wanted.slower_than;
     const bool is_wanted =
         wanted.access == access_log::all || (wanted.access == access_log::errors && is_error) || is_slow;
-    if (is_wanted && worker.access_log && level() >= worker.common.log.least())
-        log(worker, config, request, decided, client, took);
+    if (is_wanted && worker.lines.takes(level())) log(worker, config, request, decided, client, took);
+}
+
+void access_record::explain(worker_state& worker, const settings& config, const request_head& request,
+                            const decision& decided, std::string_view client) {
+    auto line = worker.lines.begin(log_level::debug, "decision");
+    line.add_word("client", client).add("method", request.method).add("target", loggable_target(request.path));
+    line.add_word("action", to_string(kind_of(decided.action))).add_word("reason", to_string(decided.reason));
+    add_rule_and_id(line, config, decided);
+    add_field(line, "request_id", request.view(), "x-request-id");
+    worker.lines.push(line);
 }
 
 void access_record::count(worker_metrics& metrics, const decision& decided, std::chrono::nanoseconds took) const {
@@ -76,22 +95,21 @@ log_level access_record::level() const noexcept {
 
 void access_record::log(worker_state& worker, const settings& config, const request_head& request,
                         const decision& decided, std::string_view client, std::chrono::nanoseconds took) const {
-    thread_local std::string memory; // used again
     const auto view = request.view();
-    json_line line(memory, worker.log_time(), level(), "request");
+    auto line = worker.lines.begin(level(), "request");
     line.add_word("client", client);
     add_field(line, "forwarded_for", view, "x-forwarded-for");
     line.add("method", request.method).add("target", loggable_target(request.path));
     line.add("status", static_cast<std::uint64_t>(status)).add_word("action", to_string(kind));
     if (kind != action_kind::error) line.add_word("reason", to_string(decided.reason));
-    if (decided.rule != decision::no_rule) line.add("rule", config.values.rules.rules[decided.rule].name);
-    if (decided.id) line.add_word("id", to_string(*decided.id));
+    add_rule_and_id(line, config, decided);
     if (relayed_unmodified) line.add_word("not_augmented", to_string(*relayed_unmodified));
     if (failure != failure_reason::none) line.add_word("error", to_string(failure));
     if (*detail) line.add("detail", detail);
     line.add("duration", took);
     if (sent_at != time_point{} && answered_at >= sent_at) line.add("upstream", answered_at - sent_at);
-    if (waited.count() > 0) line.add("connect", waited);
+    if (reaching.in_line.count() > 0) line.add("wait", reaching.in_line);
+    if (reaching.connecting.count() > 0) line.add("connect", reaching.connecting);
     line.add("bytes_in", bytes_from_client).add("bytes_out", bytes_to_client).add("upstream_reused", upstream_reused);
     if (retried) line.add("retried", true);
     if (!request_id.empty())
@@ -101,7 +119,7 @@ void access_record::log(worker_state& worker, const settings& config, const requ
     if (const auto* trace = view.find("traceparent"))
         if (const auto id = trace_id(trace->value); !id.empty()) line.add("trace_id", id);
     add_field(line, "user_agent", view, "user-agent");
-    worker.access_log->push(line.end());
+    worker.lines.push(line);
 }
 
 void count_body_fault(worker_metrics& metrics, body_reader::fault what) noexcept {

@@ -22,7 +22,7 @@ struct access_record {
     time_point began{};                   // when its first byte was here
     time_point sent_at{};                 // when the request's last byte went to the backend
     time_point answered_at{};             // when the response's first byte came
-    std::chrono::nanoseconds waited{0};   // for a connection to the backend
+    time_to_connection reaching;          // of all tries together
     std::chrono::nanoseconds overhead{0}; // its own time, of one request in `overhead_sample`
     time_point mark{};                    // since when it counts, if it is measured
     action_kind kind = action_kind::forward;
@@ -46,6 +46,9 @@ struct access_record {
 
     // Counts, and writes the line that log.access asks for. Not noexcept: a line needs memory.
     void finish(worker_state&, const settings&, const request_head&, const decision&, std::string_view client) const;
+
+    // For whoever reads at log.level debug: what was decided, before it is done.
+    static void explain(worker_state&, const settings&, const request_head&, const decision&, std::string_view client);
 
     void stop_own_time() noexcept;
     void go_on_with_own_time() noexcept;

@@ -115,6 +115,8 @@ void exchange::decide() {
     if (r.worker.overhead_turn++ % overhead_sample == 0) r.record.mark = std::chrono::steady_clock::now();
     if (r.config != present.config) r.config = present.config;
     r.decided = r.config->rules.decide(r.head.view(), present.known, r.now());
+    if (r.worker.lines.explains())
+        access_record::explain(r.worker, *r.config, r.head, r.decided, r.from.peer_address());
     r.body = body_reader(r.head.body, {r.downstream().chunk_line_bytes_max, r.downstream().trailer_bytes_max});
 }
 
@@ -166,6 +168,7 @@ task<exchange::after> exchange::forward_request() {
         co_await one.run();
         if (one.switched) {
             co_await tunnel(r, *one.backend, one.behind_the_head());
+            r.worker.backend.close(std::move(one.backend), "tunnel_ended");
             co_return after::close;
         }
         if (one.precondition_failed) {
@@ -178,10 +181,12 @@ task<exchange::after> exchange::forward_request() {
         if (may_retry(one)) {
             r.record.retried = true;
             r.worker.metrics.upstream_retries.add();
+            r.worker.backend.close(std::move(one.backend), "dead");
             continue;
         }
         r.record.fail(one.failure, one.detail);
-        one.backend.reset(); // nothing more of this exchange reaches it, and nothing of it reaches another
+        // Nothing more of this exchange reaches it, and nothing of it reaches another.
+        r.worker.backend.close(std::move(one.backend), to_string(one.failure));
         co_return co_await after_failure(one.failure, one.response_begun, one.would_look_whole());
     }
 }
@@ -207,10 +212,7 @@ bool exchange::take_kept_connection(upstream_lease& into) {
 
 task<failure_reason> exchange::connect(upstream_lease& into) {
     auto& r = request_;
-    const auto began = r.now();
-    const auto result = co_await r.worker.backend.connect(allowed_reuse(), r.client, *r.config, into);
-    r.record.waited = r.now() - began;
-    co_return result;
+    return r.worker.backend.connect(allowed_reuse(), r.client, *r.config, into, r.record.reaching);
 }
 
 request_changes exchange::changes_of_request() {
@@ -242,8 +244,12 @@ bool exchange::may_retry(const attempt& failed) const noexcept {
 
 // Both messages have passed, or the response has and the rest of the request is not wanted.
 exchange::after exchange::conclude(attempt& done) {
-    if (!done.request_complete()) return after::linger;
-    if (done.reusable) request_.worker.backend.give_back(std::move(done.backend), *request_.config);
+    auto& pool = request_.worker.backend;
+    if (!done.request_complete()) return pool.close(std::move(done.backend), "request_not_sent_whole"), after::linger;
+    if (done.reusable)
+        pool.give_back(std::move(done.backend), *request_.config);
+    else
+        pool.close(std::move(done.backend), "ended_by_response");
     return done.client_persistence == persistence::close ? after::linger : after::keep;
 }
 

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <new>
 #include <utility>
 
 namespace sidecar {
@@ -30,6 +32,19 @@ public:
 private:
     stream& client_;
 };
+
+// A line for whoever reads at log.level debug; where nobody does, a comparison. There may not be memory for it.
+template <class Add>
+void tell(worker_log& lines, std::string_view of, const Add& add) noexcept {
+    if (!lines.explains()) return;
+    try {
+        auto line = lines.begin(log_level::debug, of);
+        add(line);
+        lines.push(line);
+    } catch (const std::bad_alloc&) {
+        return;
+    }
+}
 
 } // namespace
 
@@ -65,31 +80,38 @@ upstream_lease upstream::take_idle(reuse how, const settings& config) {
         idle_.pop_back();
         metrics_.upstream_idle.set(idle_.size());
         // The event of its end may be on its way: ask the kernel. Bytes of nobody's response end it too.
-        if (lease->idle_until_ <= now || !lease->link.is_quiet()) continue;
+        if (lease->idle_until_ <= now || !lease->link.is_quiet()) {
+            tell_closed(*lease, lease->idle_until_ <= now ? "idle_timeout" : "by_backend");
+            continue;
+        }
         lease->link.rest(nullptr);
-        lease->reused = true;
-        metrics_.upstream_reuses.add();
+        count_reuse(*lease);
         return lease;
     }
     return nullptr;
 }
 
-task<failure_reason> upstream::connect(reuse how, stream& client, const settings& config, upstream_lease& into) {
+task<failure_reason> upstream::connect(reuse how, stream& client, const settings& config, upstream_lease& into,
+                                       time_to_connection& spent) {
     if (is_away(config) && probing_) co_return failure_reason::upstream_connecting_failed_fast;
     into = std::make_unique<upstream_connection>(*this);
+    auto began = timers_.now();
     if (!take_place(*into, config)) {
         const auto waited = co_await wait_for_place(how, client, config, into);
+        spent.in_line += timers_.now() - began;
         if (waited != failure_reason::none || into->reused) co_return waited;
+        began = timers_.now();
     }
-    co_return co_await reach(client, config, *into);
+    const auto reached = co_await reach(client, config, *into);
+    spent.connecting += timers_.now() - began;
+    co_return reached;
 }
 
 bool upstream::take_place(upstream_connection& one, const settings& config) {
     if (!line_.empty()) return false;
     if (open_ >= config.upstream_connections_max) {
         if (idle_.empty()) return false;
-        idle_.erase(idle_.begin()); // one that nobody uses makes room
-        metrics_.upstream_idle.set(idle_.size());
+        close_least_used("makes_room");
     }
     one.has_place_ = true;
     metrics_.upstream_open.set(++open_);
@@ -102,23 +124,29 @@ task<failure_reason> upstream::wait_for_place(reuse how, stream& client, const s
         co_return failure_reason::pending_limit;
     }
     metrics_.limits_hit[limit::upstream_connections].add();
+    tell_line("joined", std::chrono::nanoseconds(0), {});
     const auto began = timers_.now();
     place_in_line place(*this, into, how);
     const tied while_waiting(client, into->link);
     const auto woken = co_await into->link.reader().until(began + config.values.upstream.queue_timeout);
     place.leave();
-    metrics_.upstream_wait.observe(timers_.now() - began);
+    const auto waited = timers_.now() - began;
+    metrics_.upstream_wait.observe(waited);
+    auto end = failure_reason::none;
+    if (client.is_gone())
+        end = failure_reason::client_gone; // what it was given goes to the next
+    else if (woken == wake::deadline && !into->has_place_ && !place.given)
+        end = failure_reason::queue_timeout;
+    tell_line("left", waited, end != failure_reason::none ? to_string(end) : place.given ? "connection" : "place");
+    if (end == failure_reason::queue_timeout) metrics_.limits_hit[limit::queue_timeout].add();
     if (place.given) {
         into = std::move(place.given);
-        into->reused = true;
-        metrics_.upstream_reuses.add();
+        if (end == failure_reason::none)
+            count_reuse(*into);
+        else
+            tell_closed(*into, to_string(end));
     }
-    if (client.is_gone()) co_return failure_reason::client_gone; // what it was given goes to the next
-    if (woken == wake::deadline && !into->has_place_) {
-        metrics_.limits_hit[limit::queue_timeout].add();
-        co_return failure_reason::queue_timeout;
-    }
-    co_return failure_reason::none;
+    co_return end;
 }
 
 // Whoever waits longest has it.
@@ -158,10 +186,13 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
             if (client.is_gone()) co_return failure_reason::client_gone;
             if (!connected) continue;
             away_since_.reset();
+            metrics_.upstream_connects.add();
             metrics_.upstream_connect.observe(timers_.now() - began);
+            tell_opened(into, address, timers_.now() - began);
             co_return failure_reason::none;
         }
         metrics_.upstream_connect_failures.add();
+        tell_failed(config);
         if (!away_since_) away_since_ = began;
         into.link.close();
         const auto next_try_at = timers_.now() + pause;
@@ -187,7 +218,6 @@ task<bool> upstream::connect_once(const socket_address& address, milliseconds ti
         co_return false;
     }
     if (into.link.open(descriptor)) co_return false;
-    metrics_.upstream_connects.add();
     if (begun == 0) co_return true;
     const auto give_up_at = timers_.now() + timeout;
     while (!into.link.may_write() && !into.link.is_gone()) {
@@ -202,21 +232,23 @@ task<bool> upstream::connect_once(const socket_address& address, milliseconds ti
 }
 
 void upstream::give_back(upstream_lease lease, const settings& config) {
-    if (lease->generation_ != generation_ || lease->link.end_seen() || lease->link.is_gone()) return;
+    if (lease->generation_ != generation_) return close(std::move(lease), "address_changed");
+    if (lease->link.end_seen() || lease->link.is_gone()) return close(std::move(lease), "by_backend");
     lease->used_at_ = timers_.now();
     lease->idle_until_ = lease->used_at_ + config.values.upstream.idle_timeout;
     if (!line_.empty()) {
         auto& next = *line_.front();
         const bool will_do = next.how == reuse::always ||
                              (next.how == reuse::if_just_used && config.values.upstream.reuse_for_writes.count() > 0);
-        if (!will_do || !lease->link.is_quiet()) return; // closed, and the place is the next one's
+        if (!will_do || !lease->link.is_quiet()) // the place is the next one's
+            return close(std::move(lease), will_do ? "by_backend" : "makes_room");
         line_.pop_front();
         auto& woken = *next.lease;
         next.given = std::move(lease);
         return woken.link.reader().resume_later(wake::ready);
     }
-    if (idle_max_ == 0) return;
-    if (idle_.size() >= idle_max_) idle_.erase(idle_.begin());
+    if (idle_max_ == 0) return close(std::move(lease), "max_idle");
+    if (idle_.size() >= idle_max_) close_least_used("max_idle");
     lease->link.rest(lease.get());
     if (idle_.empty()) close_at(lease->idle_until_);
     idle_.push_back(std::move(lease));
@@ -229,12 +261,26 @@ void upstream::use(const settings& config) {
     addresses_ = config.upstream_addresses;
     ++generation_;
     away_since_.reset();
-    close_idle();
+    close_all_idle("address_changed");
 }
 
-void upstream::close_idle() {
-    auto closing = std::exchange(idle_, {});
+void upstream::close(upstream_lease lease, std::string_view why) {
+    if (lease) tell_closed(*lease, why);
+}
+
+void upstream::close_idle() { close_all_idle("drain"); }
+
+void upstream::close_all_idle(std::string_view why) {
+    const auto closing = std::exchange(idle_, {});
+    for (const auto& each : closing) tell_closed(*each, why);
     metrics_.upstream_idle.set(0);
+}
+
+void upstream::close_least_used(std::string_view why) {
+    const auto closing = std::move(idle_.front());
+    idle_.erase(idle_.begin());
+    metrics_.upstream_idle.set(idle_.size());
+    tell_closed(*closing, why);
 }
 
 void upstream::close_expired() {
@@ -242,6 +288,7 @@ void upstream::close_expired() {
     // The least recently used are first.
     const auto alive = std::find_if(idle_.begin(), idle_.end(),
                                     [&](const upstream_lease& each) { return each->idle_until_ > timers_.now(); });
+    std::for_each(idle_.begin(), alive, [this](const auto& each) { tell_closed(*each, "idle_timeout"); });
     idle_.erase(idle_.begin(), alive);
     metrics_.upstream_idle.set(idle_.size());
     if (!idle_.empty()) close_at(idle_.front()->idle_until_);
@@ -255,14 +302,53 @@ void upstream::close_at(time_point at) {
 }
 
 void upstream::drop(upstream_connection* ended) noexcept {
+    tell_closed(*ended, "by_backend");
     std::erase_if(idle_, [&](const upstream_lease& each) { return each.get() == ended; });
     metrics_.upstream_idle.set(idle_.size());
 }
 
-upstream::upstream(boost::asio::io_context& context, readiness_set& set, timer_queue& timers, worker_metrics& metrics)
+void upstream::count_reuse(upstream_connection& one) {
+    one.reused = true;
+    metrics_.upstream_reuses.add();
+    tell(lines_, "upstream connection",
+         [&](json_line& line) { line.add_word("event", "reused").add("connection", one.number_); });
+}
+
+void upstream::tell_opened(const upstream_connection& one, const socket_address& to,
+                           std::chrono::nanoseconds took) noexcept {
+    tell(lines_, "upstream connection", [&](json_line& line) {
+        line.add_word("event", "opened").add("connection", one.number_).add("address", to_string(to)).add("took", took);
+    });
+}
+
+void upstream::tell_failed(const settings& config) noexcept {
+    tell(lines_, "upstream connection", [&](json_line& line) {
+        line.add_word("event", "failed");
+        if (config.upstream_addresses.empty()) return line.add("error", "its name does not resolve"), void();
+        const auto* why = ::strerrordesc_np(static_cast<int>(metrics_.connect_errno.get()));
+        line.add("address", to_string(config.upstream_addresses.back())).add("error", why ? why : "unknown");
+    });
+}
+
+void upstream::tell_closed(const upstream_connection& one, std::string_view why) noexcept {
+    tell(lines_, "upstream connection", [&](json_line& line) {
+        line.add_word("event", "closed").add("connection", one.number_).add_word("why", why);
+    });
+}
+
+void upstream::tell_line(std::string_view event, std::chrono::nanoseconds waited, std::string_view why) noexcept {
+    tell(lines_, "upstream line", [&](json_line& line) {
+        line.add_word("event", event).add("waiting", std::uint64_t{line_.size()});
+        if (!why.empty()) line.add("waited", waited).add_word("why", why);
+    });
+}
+
+upstream::upstream(boost::asio::io_context& context, readiness_set& set, timer_queue& timers, worker_metrics& metrics,
+                   worker_log& lines)
     : set_(set),
       timers_(timers),
       metrics_(metrics),
+      lines_(lines),
       expiry_(context) {}
 
 upstream::~upstream() { idle_.clear(); } // while all else still stands
@@ -270,6 +356,7 @@ upstream::~upstream() { idle_.clear(); } // while all else still stands
 upstream_connection::upstream_connection(upstream& pool)
     : link(pool.set_, pool.timers_),
       pool_(pool),
+      number_(++pool.made_),
       generation_(pool.generation_) {}
 
 upstream_connection::~upstream_connection() {

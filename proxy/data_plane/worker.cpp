@@ -33,7 +33,7 @@ public:
     running(shared& of_all, unsigned index, const std::vector<int>& listening_sockets)
         : state_(of_all, index),
           heartbeat_(state_.context) {
-        state_.access_log = of_all.log.open_queue(of_all.current_settings.get()->values.log.buffer_bytes);
+        state_.lines.open(of_all.current_settings.get()->values.log.buffer_bytes);
         for (const int each : listening_sockets)
             listeners_.push_back(
                 std::make_unique<listener>(state_.context, each, [this](int descriptor, const sockaddr_storage& peer) {

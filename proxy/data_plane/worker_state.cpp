@@ -29,7 +29,8 @@ std::int64_t unix_time() noexcept {
 } // namespace
 
 worker_state::worker_state(shared& of_all, unsigned index)
-    : common(of_all),
+    : lines(of_all.log, index),
+      common(of_all),
       settings_(of_all.current_settings),
       readiness_(of_all.board.published()),
       random_(std::random_device{}() * 0x9E3779B97F4A7C15ULL + index + 1) {}
@@ -55,16 +56,6 @@ std::string_view worker_state::http_date() {
         http_date_second_ = second;
     }
     return http_date_;
-}
-
-std::string_view worker_state::log_time() {
-    const auto now = unix_time<std::chrono::milliseconds>();
-    if (now != log_time_ms_) {
-        log_time_ =
-            fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(now / 1000)), now % 1000);
-        log_time_ms_ = now;
-    }
-    return log_time_;
 }
 
 void worker_state::give_memory_back() noexcept {

@@ -5,6 +5,7 @@
 #include "proxy/data_plane/readiness_set.hpp"
 #include "proxy/data_plane/timer_queue.hpp"
 #include "proxy/data_plane/upstream.hpp"
+#include "proxy/data_plane/worker_log.hpp"
 #include "proxy/shared.hpp"
 #include "sidecar/metrics.hpp"
 
@@ -34,7 +35,6 @@ public:
     const std::shared_ptr<const settings>& current_settings();
 
     std::string_view http_date(); // IMF-fixdate, made once a second
-    std::string_view log_time();  // 2026-01-01T00:00:00.000Z, made once a millisecond
     std::string new_request_id(); // a random UUID
 
     // Now and then: much that was held, and is no more, goes back to the system. The C library would keep it.
@@ -42,12 +42,12 @@ public:
 
     boost::asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     worker_metrics metrics;
+    worker_log lines;
     timer_queue timers{context};
     readiness_set sockets{context, timers};
     buffer_pool buffers;
-    upstream backend{context, sockets, timers, metrics};
+    upstream backend{context, sockets, timers, metrics, lines};
     shared& common;
-    std::shared_ptr<log::queue> access_log;
     std::size_t held_bytes = 0;      // of responses that are collected, all together
     std::size_t held_bytes_peak = 0; // since memory was last given back
     std::uint64_t overhead_turn = 0; // one request in `overhead_sample` has its own time measured
@@ -60,8 +60,6 @@ private:
     std::shared_ptr<const settings> own_settings_;
     std::string http_date_;
     std::int64_t http_date_second_ = -1;
-    std::string log_time_;
-    std::int64_t log_time_ms_ = -1;
     std::uint64_t random_;
 };
 

@@ -72,9 +72,8 @@ std::string make_line(log_level level, std::string_view message, std::initialize
 
 class log::writer {
 public:
-    writer(int descriptor, log_level least_level)
-        : least(least_level),
-          shared_(std::make_shared<shared_with_queues>()),
+    explicit writer(int descriptor)
+        : shared_(std::make_shared<shared_with_queues>()),
           output_(descriptor, shared_->bell) {
         // Signals are for the control thread; SIGPIPE, which goes to the writer, for nobody.
         sigset_t all, before;
@@ -111,8 +110,6 @@ public:
     }
 
     std::uint64_t dropped() const noexcept { return shared_->dropped.load(std::memory_order_relaxed); }
-
-    std::atomic<log_level> least;
 
 private:
     void run() {
@@ -196,7 +193,7 @@ private:
     std::thread thread_;
 };
 
-log::log(int descriptor, log_level least) : writer_(std::make_unique<writer>(descriptor, least)) {}
+log::log(int descriptor, log_level least) : least_(least), writer_(std::make_unique<writer>(descriptor)) {}
 log::~log() = default;
 
 void log::line(log_level level, std::string_view message, std::initializer_list<log_value> values) {
@@ -204,8 +201,6 @@ void log::line(log_level level, std::string_view message, std::initializer_list<
 }
 
 std::shared_ptr<log::queue> log::open_queue(std::size_t bytes) { return writer_->open_queue(bytes); }
-log_level log::least() const noexcept { return writer_->least.load(std::memory_order_relaxed); }
-void log::set_least(log_level level) noexcept { writer_->least.store(level, std::memory_order_relaxed); }
 std::uint64_t log::dropped() const noexcept { return writer_->dropped(); }
 
 } // namespace sidecar

@@ -189,6 +189,8 @@ class AdminPage(unittest.TestCase):
         search(backend.PROJECT)
         chromium.wait_until(lambda: backend.PROJECT in self.text(page, "#found"), "what is known of it")
         self.assertIn("✕ upload", self.text(page, "#found"))
+        self.assertRegex(self.text(page, "#found"), r"as a project not ready for \d")
+        self.assertRegex(self.text(page, "#found"), r"as a file ready .*not listed")
         self.assertEqual(page.run("location.search"), "")  # no other page was needed
         top = page.run("document.getElementById('found').getBoundingClientRect().top - document.getElementById('search').getBoundingClientRect().bottom")
         self.assertLess(top, 40, "its result is in view")

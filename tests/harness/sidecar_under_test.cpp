@@ -40,8 +40,8 @@ std::size_t count_in(std::string_view text, std::string_view part) {
 sidecar_under_test::sidecar_under_test(std::uint16_t backend, const edit& edited)
     : log_descriptor_(::memfd_create("log", MFD_CLOEXEC)) {
     if (log_descriptor_ < 0) throw std::runtime_error("memfd_create");
-    log_ = std::make_unique<sidecar::log>(log_descriptor_);
     next_ = make_config(backend, no_status_.port(), edited);
+    log_ = std::make_unique<sidecar::log>(log_descriptor_, next_.log.level);
     server_ = std::make_unique<sidecar::server>(next_, *log_, [this]() -> sidecar::result<config> {
         const std::lock_guard lock(mutex_);
         return next_;

@@ -17,6 +17,7 @@
 
 using namespace sidecar;
 using namespace sidecar::testing;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -163,8 +164,11 @@ TEST_CASE("/readiness lists what is not ready, and looks an id up") {
             R"(","is_upload_ready":"not_ready","is_download_ready":"ready","listed":true,"learned":false,"not_ready_seconds":)"));
     CHECK(contains(all.body, "777be35a-98e0-4c2e-9a17-7bc009f9b111"));
 
+    sidecar.now.now += 3min;
+    sidecar.polled(one_of_each);
     const auto one = sidecar.get("/readiness?id=CA29F7DF-33CA-46DD-A015-92C46FDB6FD1").body;
     CHECK(contains(one, R"("is_upload_ready":"not_ready")"));
+    CHECK(contains(one, R"("learned":false,"not_ready_seconds":181)")); // a document says so to the second
     CHECK(contains(one, R"({"collection":"files","id":")" + project +
                             R"(","is_download_ready":"ready","listed":false,"learned":false})"));
     CHECK(sidecar.get("/readiness?id=../../etc").status == 400);
@@ -253,7 +257,11 @@ TEST_CASE("the page is whole as it is served, and escapes what is put in") {
 TEST_CASE("the page's search: what was asked for comes back escaped") {
     asked sidecar;
     sidecar.polled(one_of_each);
-    CHECK(contains(sidecar.get("/?id=" + project).body, "What requests are told of " + project));
+    sidecar.now.now += 3min;
+    sidecar.polled(one_of_each);
+    const auto found = sidecar.get("/?id=" + project).body;
+    CHECK(contains(found, "What requests are told of <span class=\"id\">" + project));
+    CHECK(contains(found.substr(found.find("What requests are told of")), "not ready for 3 min"));
     const auto hostile = sidecar.get("/?id=\"><script>x</script>").body;
     CHECK(contains(hostile, "&quot;&gt;&lt;script&gt;x"));
     CHECK_FALSE(contains(hostile, "<script>x"));

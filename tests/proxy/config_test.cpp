@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -296,6 +298,27 @@ TEST_CASE("--set comes over the file, with the same checks") {
     std::vector<std::string> told;
     REQUIRE(read_config("{}", "f", {{"log.access=true"}, {}}, &told).has_value());
     CHECK(told == std::vector<std::string>{"--set log.access: 'true' is deprecated, write all"});
+}
+
+TEST_CASE("of a file that is wrong, what is right can be had all the same; what the options say, in any case") {
+    const auto file = std::filesystem::temp_directory_path() / ("sidecar-config-" + std::to_string(::getpid()));
+    const auto admin_port = [&file](const std::string& text, const overrides& over = {}) {
+        std::ofstream(file) << text;
+        const auto read = load_what_is_right(file, over);
+        REQUIRE(read.has_value());
+        return read->admin.address->port;
+    };
+    CHECK(admin_port("admin: {address: 127.0.0.1:9}\nupstream: {adress: here}\n") == 9);
+    CHECK(admin_port("admin: {address: here}\n") == 9090);
+    CHECK(admin_port("admin: {address: 127.0.0.1:9\n") == 9090); // no YAML
+    CHECK(admin_port("") == 9090);
+    const overrides over{{"admin.address=127.0.0.1:8"}, {}};
+    CHECK(admin_port("admin: {address: 127.0.0.1:9}\nnonsense: 1\n", over) == 8);
+    CHECK(admin_port("admin: {address: 127.0.0.1:9\n", over) == 8);
+    std::filesystem::remove(file);
+    CHECK(load_what_is_right(file, over)->admin.address->port == 8);
+    CHECK(load_what_is_right(file, {{"admin.adress=here"}, {}}).error().message ==
+          "--set admin.adress: unknown key 'adress', did you mean 'address'?");
 }
 
 TEST_CASE("what is doubtful in a file that is right is told on request") {

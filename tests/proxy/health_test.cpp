@@ -222,11 +222,20 @@ TEST_CASE("a worker hangs: the worst of all") {
     seen.resolves = false;
     const said is(seen);
     CHECK(is.now.state == health::failing);
-    CHECK(is.now.sentence.starts_with("a worker hangs for 42 s"));
+    CHECK(is.now.sentence.starts_with("a worker hangs for 42 s: its connections get no answer; /livez fails, so"));
     CHECK(is.tells("also the backend's name does not resolve"));
     seen.stuck_for = 0s;
     seen.resolves = true;
     CHECK(said(seen).now.state == health::ok);
+}
+
+TEST_CASE("a worker that has not turned for a while is told of before /livez fails") {
+    auto seen = well();
+    seen.stuck_for = 6s;
+    const said is(seen);
+    CHECK(is.line() == "degraded: a worker hangs for 42 s: its connections get no answer; /livez fails after 10 s");
+    CHECK(is.tells("it has not turned for 6.0 s"));
+    CHECK(is.present.front().found.what == trouble::worker_stuck);
 }
 
 TEST_CASE("a start is no trouble: neither before the listener is open nor before the backend is up") {

@@ -136,7 +136,7 @@ TEST_CASE("rules are rates of the last minute, and one that takes another's plac
 
 TEST_CASE("the last fifty events are kept") {
     history past;
-    for (int i = 0; i < 120; ++i) past.note(event_kind::note, std::to_string(i), {});
+    for (int i = 0; i < 120; ++i) past.note(event_kind::note, std::to_string(i), {}, {});
     REQUIRE(past.events().size() == history::events_max);
     CHECK(past.events().back().text == "119");
 }
@@ -149,17 +149,46 @@ TEST_CASE("plots are drawn of what there is, and text in them is escaped") {
         respond(made.first, i % 2 == 0 ? 2 : 5, 100);
         made.pass(1s);
     }
-    made.seen.past.note(event_kind::bad, "<b>gone</b>", made.now.now);
+    made.seen.past.note(event_kind::bad, "<b>gone</b>", "<i>gone</i>", made.now.now);
     const auto rate = rate_plot(made.seen.past, made.now.now);
     CHECK(rate.find("area-good") != std::string::npos);
     CHECK(rate.find("area-failed") != std::string::npos);
     CHECK(rate.find("area-gate") == std::string::npos);
     CHECK(rate.find("&lt;b&gt;gone") != std::string::npos);
     CHECK(rate.find("<b>") == std::string::npos);
+    CHECK(rate.find("&lt;i&gt;gone") != std::string::npos);
+    CHECK(rate.find("<i>") == std::string::npos);
     CHECK(latency_plot(made.seen.past, made.now.now).find("line-p99") != std::string::npos);
 }
 
+TEST_CASE("a mark has its word where there is room, the latest first") {
+    made_standing made;
+    made.pass(900s);
+    const auto note = [&](std::string label, std::chrono::seconds ago) {
+        made.seen.past.note(event_kind::note, label, label, made.now.now - ago);
+    };
+    note("gone long ago", 901s);
+    note("early", 600s);
+    note("hidden", 310s);
+    note("reload", 300s);
+    note("late", 2s);
+    const auto rate = rate_plot(made.seen.past, made.now.now);
+    CHECK(rate.find(R"(<text x="99.8%" dx="-4" y="10" text-anchor="end">late</text>)") != std::string::npos);
+    CHECK(rate.find(R"(<text x="66.7%" dx="4" y="10">reload</text>)") != std::string::npos);
+    CHECK(rate.find(">hidden</text>") != std::string::npos); // before its mark
+    CHECK(rate.find(R"(<text x="33.3%" dx="4" y="10">early</text>)") != std::string::npos);
+    CHECK(rate.find("long ago") == std::string::npos);
+    note("another", 1s);
+    note("and another", 1s);
+    CHECK(rate_plot(made.seen.past, made.now.now).find(">another</text>") == std::string::npos);
+}
+
 TEST_CASE("figures in words") {
+    CHECK(singular("projects") == "project");
+    CHECK(singular("properties") == "property");
+    CHECK(singular("status") == "status");
+    CHECK(singular("s") == "s");
+
     CHECK(count_words(1234567) == "1\u202f234\u202f567");
     CHECK(size_words(1536) == "1.5 KiB");
     CHECK(span_words(0.00027) == "0.27 ms");

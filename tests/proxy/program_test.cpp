@@ -296,6 +296,43 @@ TEST_CASE("status prints what /status says, and its exit code tells the state") 
     CHECK(process({"status", "--config", here.write(quick_to_end(nobody.port()))}).exit_code() == 1);
 }
 
+TEST_CASE("status, get and drain find what runs, although its file has become wrong or can't be read") {
+    const folder here;
+    const auto admin = free_port();
+    const auto file = here.write(quick_to_end(admin));
+    process sidecar({"--config", file});
+    sidecar.await("\"msg\":\"serving\"");
+    std::vector<std::string> where;
+    const auto asked = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.end(), where.begin(), where.end());
+        arguments.insert(arguments.end(), {"--config", file});
+        process one(arguments);
+        const int code = one.exit_code();
+        CHECK_MESSAGE(one.output().find("warning: the configuration is not valid: ") != std::string::npos,
+                      one.output());
+        CHECK(one.output().find("warning: asked is what runs at 127.0.0.1:" + std::to_string(admin)) !=
+              std::string::npos);
+        return code;
+    };
+    const auto address = "admin.address=127.0.0.1:" + std::to_string(admin);
+    SUBCASE("an unknown key") { here.write(quick_to_end(admin) + "nonsense: 1\n"); }
+    SUBCASE("no YAML") {
+        here.write("upstream: {");
+        where = {"--set", address};
+    }
+    SUBCASE("gone") {
+        fs::remove(file);
+        where = {"--set", address};
+    }
+    const auto code = asked({"status"});
+    CHECK((code == 0 || (code >= 3 && code <= 5))); // a state, and no failure to ask
+    CHECK(asked({"get", "/livez"}) == 0);
+    CHECK(asked({"healthcheck", "--live"}) == 0);
+    CHECK(asked({"drain", "--wait"}) == 0);
+    CHECK(sidecar.exit_code() == 0);
+    CHECK(process({"status", "--config", file, "--set", "nonsense=1"}).exit_code() == 2);
+}
+
 TEST_CASE("drain, told twice, is one drain; SIGTERM goes on with it, and a second one ends at once") {
     const folder here;
     const auto admin = free_port();

@@ -317,6 +317,21 @@ TEST_CASE("what was learned is not ready since then, also when a document says s
     CHECK(known.oldest_not_ready_since(start + 4s) == start + 1s);
 }
 
+TEST_CASE("since when a single resource is not ready is known, by the document or by what was learned") {
+    readiness known;
+    poll(known, start, {{a, not_ready}, {uuid{1, 3}, all_ready}});
+    teach(known, {lesson(b, start + 2s), lesson(b, start + 3s), lesson(a, start + 3s)});
+    const auto now = start + 4s;
+    CHECK(known.not_ready_since(0, a, now) == start);
+    CHECK(known.not_ready_since(0, b, now) == start + 2s);
+    CHECK_FALSE(known.not_ready_since(0, uuid{1, 3}, now).has_value());
+    CHECK_FALSE(known.not_ready_since(0, uuid{9, 9}, now).has_value());
+    CHECK_FALSE(known.not_ready_since(1, a, now).has_value());
+    CHECK_FALSE(known.not_ready_since(7, a, now).has_value());
+    CHECK_FALSE(known.not_ready_since(0, a, now + 1h).has_value()); // all is stale
+    CHECK_FALSE(readiness{}.not_ready_since(0, a, now).has_value());
+}
+
 TEST_CASE("a lesson that is younger than the document, or of another collection, changes no time") {
     readiness known;
     poll(known, start, {{a, not_ready}});

@@ -1,0 +1,164 @@
+// The line for a connection to the backend (upstream.max_connections, max_pending, queue_timeout), and what is done
+// while the backend is away: seen by clients and in the metrics.
+#include "tests/harness/http_text.hpp"
+#include "tests/harness/scripted_backend.hpp"
+#include "tests/harness/sidecar_under_test.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace harness;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
+
+struct line_of_one {
+    scripted_backend backend;
+    sidecar_under_test proxy;
+    wire holder, up; // the one connection, and the request that has it
+
+    explicit line_of_one(const sidecar_under_test::edit& edited = {})
+        : proxy(backend, [&edited](config& c) {
+              c.admin.address = sidecar::endpoint{"127.0.0.1", 0};
+              c.upstream.connections_max = 1;
+              if (edited) edited(c);
+          }) {
+        holder = proxy.connect();
+        holder.send(get("/holder"));
+        up = backend.accept();
+        up.receive_head();
+    }
+
+    // The metric's line, once it is there.
+    bool until(const std::string& line) const {
+        const auto give_up_at = std::chrono::steady_clock::now() + patience;
+        while (std::chrono::steady_clock::now() < give_up_at) {
+            auto admin = wire::connect(proxy.admin_port());
+            admin.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            if (admin.receive_answer().body.find("\n" + line + "\n") != std::string::npos) return true;
+            std::this_thread::yield();
+        }
+        return false;
+    }
+    bool until_waiting(int n) const { return until("sidecar_upstream_pending_requests " + std::to_string(n)); }
+};
+
+} // namespace
+
+TEST_CASE(
+    "beyond upstream.max_pending a request gets 503 with Retry-After at once, and those in line keep their place") {
+    line_of_one with([](config& c) { c.upstream.pending_max = 2; });
+    auto first = with.proxy.connect(), second = with.proxy.connect();
+    first.send(get("/1"));
+    CHECK(with.until_waiting(1));
+    second.send(get("/2"));
+    CHECK(with.until_waiting(2));
+    const auto refused = with.proxy.ask(get("/3"));
+    CHECK(status_of(refused.head) == 503);
+    CHECK(field_of(refused.head, "Retry-After") == "1");
+    CHECK(with.until(R"(sidecar_failures_total{reason="pending_limit",code="503",fault="sidecar"} 1)"));
+    CHECK(with.until(R"(sidecar_limits_hit_total{limit="upstream_pending"} 1)"));
+    CHECK(with.until(R"(sidecar_configured_limit{limit="upstream_pending"} 2)"));
+    CHECK(with.until(R"(sidecar_configured_limit{limit="upstream_connections"} 1)"));
+    with.up.send(ok);
+    CHECK(with.up.receive_head() == get("/1"));
+    with.up.send(ok);
+    CHECK(with.up.receive_head() == get("/2"));
+    with.up.send(ok);
+    for (auto* each : {&with.holder, &first, &second}) CHECK(each->receive_answer().body == "ok");
+    CHECK(with.until_waiting(0));
+    CHECK(with.until("sidecar_upstream_wait_seconds_count 2")); // of those that waited; who was refused did not
+}
+
+TEST_CASE("upstream.max_pending: 0 lets nobody wait") {
+    line_of_one with([](config& c) { c.upstream.pending_max = 0; });
+    CHECK(status_of(with.proxy.ask(get("/1")).head) == 503);
+    CHECK(with.until_waiting(0));
+}
+
+TEST_CASE("the line is served in the order in which it was joined") {
+    line_of_one with;
+    std::vector<wire> line;
+    for (int i = 0; i < 5; ++i) {
+        line.push_back(with.proxy.connect());
+        line.back().send(get("/" + std::to_string(i)));
+        REQUIRE(with.until_waiting(i + 1));
+    }
+    for (int i = 0; i < 5; ++i) {
+        with.up.send(ok);
+        CHECK(with.up.receive_head() == get("/" + std::to_string(i)));
+    }
+}
+
+TEST_CASE("a client that goes leaves the line at once") {
+    line_of_one with;
+    auto leaves = with.proxy.connect(), stays = with.proxy.connect();
+    leaves.send(get("/leaves"));
+    CHECK(with.until_waiting(1));
+    stays.send(get("/stays"));
+    CHECK(with.until_waiting(2));
+    leaves.reset();
+    CHECK(with.until_waiting(1));
+    with.up.send(ok);
+    CHECK(with.up.receive_head() == get("/stays"));
+}
+
+TEST_CASE("upstream.queue_timeout ends the wait with 503, in metrics as such") {
+    line_of_one with([](config& c) { c.upstream.queue_timeout = 20ms; });
+    const auto refused = with.proxy.ask(get("/late"));
+    CHECK(status_of(refused.head) == 503);
+    CHECK(field_of(refused.head, "Retry-After") == "1");
+    CHECK(with.until(R"(sidecar_failures_total{reason="queue_timeout",code="503",fault="sidecar"} 1)"));
+    CHECK(with.until(R"(sidecar_limits_hit_total{limit="queue_timeout"} 1)"));
+    CHECK(with.until("sidecar_upstream_wait_seconds_count 1"));
+}
+
+TEST_CASE("with the backend away for longer than connect_retry, one request probes, and the others fail at once") {
+    scripted_backend backend(0);
+    const auto first = wire::connect(backend.port()); // its queue is full: who connects waits for connect_timeout
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.upstream.connect_retry = 1ms;
+        c.upstream.connect_timeout = 10ms;
+    });
+    proxy.ask(get("/away")); // from now on it is known to be away
+    proxy.reload([](config& c) { c.upstream.connect_timeout = patience; });
+    auto probe = proxy.connect();
+    probe.send(get("/probe"));
+    CHECK(probe.stays_silent(20ms)); // it tries
+    for (int i = 0; i < 3; ++i) CHECK(status_of(proxy.ask(get("/fast")).head) == 503);
+    proxy.await_log(R"("error":"upstream_connecting_failed_fast")");
+    auto taken = backend.accept(); // and room is made: the probe's connection stands
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(ok);
+    CHECK(probe.receive_answer().body == "ok");
+    auto next = proxy.connect();
+    next.send(get("/next"));
+    CHECK(up.receive_head() == get("/next"));
+}
+
+TEST_CASE("connections to the backend are counted when they stand, attempts that fail apart from them") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.admin.address = sidecar::endpoint{"127.0.0.1", 0};
+        c.upstream.connect_retry = 0ms;
+    });
+    auto client = proxy.connect();
+    auto up = backend.serve_one(client, get("/"), ok);
+    up.close();
+    backend.refuse();
+    CHECK(status_of(proxy.ask(get("/")).head) == 503);
+    auto admin = wire::connect(proxy.admin_port());
+    admin.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    const auto metrics = admin.receive_answer().body;
+    CHECK(metrics.find("\nsidecar_upstream_connects_total 1\n") != std::string::npos);
+    CHECK(metrics.find("\nsidecar_upstream_connect_failures_total 1\n") != std::string::npos);
+    CHECK(metrics.find("\nsidecar_upstream_connect_seconds_count 1\n") != std::string::npos);
+}
