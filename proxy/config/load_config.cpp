@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <fstream>
 #include <system_error>
+#include <utility>
 
 namespace sidecar {
 namespace {
@@ -83,7 +84,7 @@ result<std::string> read_file(const std::filesystem::path& path) {
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (file.bad()) return failure{path.string() + ": can't be read"};
     text.resize(static_cast<std::size_t>(file.gcount()));
-    return text;
+    return result<std::string>(boost::system::in_place_value, std::move(text));
 }
 
 } // namespace

@@ -57,10 +57,23 @@ std::string banner(const glance& seen) {
     return html + "</p>";
 }
 
+// What stands between dots stays whole where there is room, and the dot ends a line rather than begin one.
+std::string in_pieces(std::string_view line) {
+    constexpr std::string_view dot = " · ";
+    std::string html;
+    for (;;) {
+        const auto end = line.find(dot);
+        html +=
+            "<span class=\"piece\">" + escape_html(line.substr(0, end)) + (end == line.npos ? "</span>" : " ·</span> ");
+        if (end == line.npos) return html;
+        line.remove_prefix(end + dot.size());
+    }
+}
+
 std::string lamp_box(const lamp& of) {
     return fmt::format(R"(<div class="lamp {}"><h2>{}{}</h2><b>{}</b> {}<small>{}</small></div>)", to_string(of.level),
                        dot(to_string(of.level)), escape_html(of.name), escape_html(of.figure), escape_html(of.unit),
-                       escape_html(of.line));
+                       in_pieces(of.line));
 }
 
 std::string path(const glance& seen) {
@@ -69,7 +82,7 @@ std::string path(const glance& seen) {
            "<i class=\"arrow\">→</i>" + lamp_box(seen.backend) + "</div>" +
            fmt::format(R"(<p class="lamp-line {}">{}<b>{}</b> {}{}{} · {}</p>)", to_string(known.level),
                        dot(to_string(known.level)), known.name, escape_html(known.figure),
-                       known.unit.empty() ? "" : ", ", escape_html(known.unit), escape_html(known.line));
+                       known.unit.empty() ? "" : ", ", escape_html(known.unit), in_pieces(known.line));
 }
 
 // is_upload_ready -> upload
@@ -107,7 +120,7 @@ template <class Each>
 std::string resource_table_of(Each begin, Each end) {
     std::string html =
         "<div class=\"scroll\"><table class=\"resources\"><thead><tr><th class=\"for\">for</th><th>kind</th>"
-        "<th>id</th><th>ready for</th><th class=\"from\">known from</th></tr></thead><tbody>";
+        "<th>id</th><th>state</th><th class=\"from\">known from</th></tr></thead><tbody>";
     for (; begin != end; ++begin) html += resource_row(*begin);
     return html + "</tbody></table></div>";
 }
@@ -117,6 +130,7 @@ std::string not_ready_title(const standing& now) {
     for (const auto& each : now.poll.collections) {
         std::size_t most = 0;
         for (const auto& [member, count] : each.not_ready) most = std::max(most, count);
+        if (most == 0) continue;
         counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count_words(most),
                               escape_html(most == 1 ? singular(each.name) : each.name));
     }

@@ -111,10 +111,11 @@ lamp readiness_lamp(const standing& now, const history::window& minute) {
     for (const auto& each : now.poll.collections) {
         std::uint64_t not_ready = 0;
         for (const auto& [member, count] : each.not_ready) not_ready = std::max<std::uint64_t>(not_ready, count);
+        if (each.listed == 0) continue;
         listed += fmt::format("{}{} of {} listed {}", listed.empty() ? "" : ", ", count_words(not_ready),
                               count_words(each.listed), each.name);
     }
-    of.line += (listed.empty() ? std::string("nothing listed") : listed) + " not ready";
+    of.line += listed.empty() ? std::string("nothing is listed as not ready") : listed + " not ready";
     if (const auto since = known.oldest_not_ready_since(now.now)) {
         const auto oldest = seconds_between(*since, now.now);
         of.line += ", oldest " + span_words(oldest);

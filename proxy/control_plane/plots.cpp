@@ -157,8 +157,10 @@ std::string latency_plot(const history& of, time_point now) {
     for (const auto& bar : of.bars()) most = std::max(most, bar.slowest);
     const auto decades = std::max(4.0, std::ceil(std::log10(std::max<double>(most, 1) / least_latency)));
     std::vector<std::string> scale;
-    for (auto decade = decades; decade >= 0; --decade)
-        scale.push_back(span_words(least_latency * std::pow(10, decade)));
+    for (auto decade = decades; decade >= 0; --decade) {
+        const auto seconds = least_latency * std::pow(10, decade);
+        scale.push_back(seconds > 0.9 ? fmt::format("{:.0f} s", seconds) : span_words(seconds));
+    }
     return framed(scale,
                   latency_line(of, now, &history::bar::slowest, decades, "line-p99") +
                       latency_line(of, now, &history::bar::median, decades, "line-p50") + marks(of, now),

@@ -49,7 +49,8 @@ std::string told_of(const connection_event& of) {
 
 TEST_CASE("at debug a decision is told when it is made, before the backend has said anything") {
     scripted_backend backend;
-    sidecar_under_test proxy(backend, at_debug);
+    status_endpoint status(busy);
+    sidecar_under_test proxy(backend, status, at_debug);
     auto client = proxy.connect();
     client.send("GET /api/v1/projects/" + project + "?info HTTP/1.1\r\nHost: a\r\nX-Request-Id: abc\r\n\r\n");
     const auto line = line_with(proxy, R"("msg":"decision")");
