@@ -362,11 +362,13 @@ TEST_CASE("a failure is logged once, not at every poll; its end as well") {
     polling sidecar;
     sidecar.start(quick(server.url()));
     REQUIRE(sidecar.until_failed(4));
-    CHECK(wait_until([&] { return sidecar.log.count("answer 500") == 1; }));
+    CHECK(wait_until(
+        [&] { return sidecar.log.count(R"("status poll failed","kind":"status","reason":"answer 500)") == 1; }));
     code = 503;
     REQUIRE(sidecar.until_failed(8));
-    CHECK(wait_until([&] { return sidecar.log.count("answer 503") == 1; }));
-    CHECK(sidecar.log.count("answer 500") == 1);
+    CHECK(wait_until(
+        [&] { return sidecar.log.count(R"("status poll failed","kind":"status","reason":"answer 503)") == 1; }));
+    CHECK(sidecar.log.count(R"("status poll failed","kind":"status","reason":"answer 500)") == 1);
     code = 200;
     REQUIRE(sidecar.until_good());
     CHECK(wait_until([&] { return sidecar.log.count("succeeds again") == 1; }));
