@@ -154,10 +154,12 @@ private:
         else if (seen_.pending_least > 0)
             add(trouble::queueing, part::sidecar, health::degraded, "requests wait for a connection to the backend",
                 fmt::format("{} in line", recent.pending), connections);
-        const auto turned_away = std::max(recent.connections_refused, recent.of(failure_reason::connections_limit));
+        const auto limited = recent.of(failure_reason::connections_limit);
+        const auto turned_away = std::max(recent.connections_refused, limited);
         const bool all_taken = seen_.connections_max != 0 && recent.connections >= seen_.connections_max;
         if (turned_away >= few || all_taken)
-            add(trouble::connections_full, part::clients, health::degraded, "client connections are at their limit",
+            add(trouble::connections_full, part::clients, share_level(limited, recent.requests()).level,
+                "client connections are at their limit",
                 turned_away == 0 ? std::string("new ones get 503")
                                  : fmt::format("new ones get 503, {} just now", turned_away),
                 "downstream.max_connections " + count_words(seen_.connections_max));
@@ -170,7 +172,10 @@ private:
         const auto& recent = seen_.recent;
         const auto unreached = recent.of(failure_reason::upstream_unreachable) +
                                recent.of(failure_reason::upstream_connecting_failed_fast); // it was, and is told of
-        const auto failed = recent.failed() - std::min(recent.failed(), unreached);
+        const bool full = std::any_of(found_.begin(), found_.end(),
+                                      [](const finding& each) { return each.what == trouble::connections_full; });
+        const auto told_of = unreached + (full ? recent.of(failure_reason::connections_limit) : 0);
+        const auto failed = recent.failed() - std::min(recent.failed(), told_of);
         const auto [counts, level] = share_level(failed, recent.requests());
         if (!counts) return;
         std::string reasons;

@@ -115,8 +115,8 @@ void observer::wait() {
     timer_.expires_after(look_every);
     timer_.async_wait([this](const boost::system::error_code& ec) {
         if (ec) return;
+        wait(); // first: a look for which there is no memory is not the last
         look_now();
-        wait();
     });
 }
 

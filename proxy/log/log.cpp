@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <new>
 #include <string>
 #include <thread>
 #include <utility>
@@ -116,9 +117,18 @@ private:
         while (!stopping_.load(std::memory_order_seq_cst)) {
             shared_->bell.sleep_unless([this] { return stopping_.load(std::memory_order_seq_cst) || has_lines(); });
             if (!stopping_.load(std::memory_order_seq_cst)) shared_->bell.wait(-1, gather);
-            write_all();
+            write_what_can_be();
         }
-        write_all(); // what came before the end was seen
+        write_what_can_be(); // what came before the end was seen
+    }
+
+    // Without memory for it the rest is written the next time.
+    void write_what_can_be() noexcept {
+        try {
+            write_all();
+        } catch (const std::bad_alloc&) {
+            return;
+        }
     }
 
     bool has_lines() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Takes docs/page.png: the admin page after a while of calm traffic, wide, from its top to what is not ready.
+"""Takes docs/page.png: the admin page after a while of calm traffic.
 
   picture.py SIDECAR FILE [MINUTES]
 
@@ -95,8 +95,6 @@ def main():
         page = browser.page()
         page.look_like(1200, 1000, "light")
         page.go(sidecar.admin)
-        bottom = page.run("Math.ceil(document.querySelector('.most').getBoundingClientRect().bottom) + 8")
-        page.look_like(1200, bottom, "light")
         page.shoot(file)
         page.close()
         ending.set()

@@ -157,7 +157,7 @@ def incidents(at):
         queue, no_queue, metric=r'sidecar_failures_total\{reason="(pending_limit|queue_timeout)"',
         alerts=["SidecarRefusing", "SidecarLimitHit"], log="queue_full")
     yield Incident(
-        "connections", "more clients than downstream.max_connections", r"degraded: client connections are at their limit for ",
+        "connections", "more clients than downstream.max_connections", r"(degraded|failing): client connections are at their limit for ",
         hold_connections, let_go, metric=r"sidecar_client_connections_refused_total", alerts=["SidecarLimitHit"], log="connections_full")
     yield Incident(
         "bad reload", "the file is changed to one that can't be used", r"degraded: the changed configuration can't be used for ",

@@ -175,6 +175,11 @@ TEST_CASE("client connections at their limit") {
     seen.connections_max = 100;
     CHECK(said(seen).line() ==
           "degraded: client connections are at their limit for 42 s: new ones get 503, 7 just now");
+    // Those that were refused have failed, and are told of once.
+    fail(seen, failure_reason::connections_limit, 30);
+    const said most(seen);
+    CHECK(most.line() == "failing: client connections are at their limit for 42 s: new ones get 503, 30 just now");
+    CHECK_FALSE(most.tells("requests fail"));
 }
 
 TEST_CASE("all client connections are taken, and nobody else has come yet") {
