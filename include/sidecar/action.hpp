@@ -24,13 +24,14 @@ enum class reason : std::uint8_t {
     augmented,       // will be, if the response allows
     learning,        // forwarded; a success teaches
     status_path,     // refused: the status endpoint is not for clients
+    count_
 };
 
 // By enum reason: a word for logs and a label for metrics.
 inline constexpr auto reason_words =
     std::to_array<std::string_view>({"no_rule", "method_override", "id_is_no_uuid", "field_missing", "ready",
                                      "not_ready", "unknown", "augmented", "learning", "status_path"});
-static_assert(reason_words.size() == static_cast<std::size_t>(reason::status_path) + 1);
+static_assert(reason_words.size() == static_cast<std::size_t>(reason::count_));
 
 constexpr std::string_view to_string(reason why) noexcept { return reason_words[static_cast<std::size_t>(why)]; }
 

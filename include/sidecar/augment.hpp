@@ -24,14 +24,15 @@ enum class not_augmented : std::uint8_t {
     not_an_object,
     number_out_of_range, // beyond 64 bits or 1.8e308: valid JSON that the parser can't vouch for
     too_deep,            // nested beyond what is read
-    backends_own_word    // the backend says `info` itself
+    backends_own_word,   // the backend says `info` itself
+    count_
 };
 
 // By enum not_augmented: a word for logs and a label for metrics.
 inline constexpr auto not_augmented_words =
     std::to_array<std::string_view>({"not_200", "not_json", "encoded", "too_large", "no_room", "invalid_json",
                                      "not_an_object", "number_out_of_range", "too_deep", "backends_own_word"});
-static_assert(not_augmented_words.size() == static_cast<std::size_t>(not_augmented::backends_own_word) + 1);
+static_assert(not_augmented_words.size() == static_cast<std::size_t>(not_augmented::count_));
 
 constexpr std::string_view to_string(not_augmented why) noexcept {
     return not_augmented_words[static_cast<std::size_t>(why)];

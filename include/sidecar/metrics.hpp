@@ -34,13 +34,9 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
-// How many values an enum has: its sentinel `count_`, or as many as it has words.
+// How many values an enum has, by its sentinel.
 template <class Enum>
 inline constexpr std::size_t enum_size = static_cast<std::size_t>(Enum::count_);
-template <>
-inline constexpr std::size_t enum_size<reason> = reason_words.size();
-template <>
-inline constexpr std::size_t enum_size<not_augmented> = not_augmented_words.size();
 
 // A counter for each value of an enum.
 template <class Enum>
