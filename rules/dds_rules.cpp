@@ -1,4 +1,4 @@
-#include "sidecar/config.hpp"
+#include "sidecar/rule.hpp"
 
 namespace sidecar {
 

@@ -1,15 +1,15 @@
-// The whole configuration as plain values, with the defaults. sidecar.yaml explains each key; config.cpp reads it.
+// The whole configuration as plain values, with the defaults. sidecar.yaml explains each key; proxy/config reads it.
 // A config is immutable once published; a reload publishes another.
 #pragma once
 
 #include "sidecar/readiness.hpp"
+#include "sidecar/rule.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace sidecar {
@@ -47,8 +47,8 @@ struct downstream_config {
     std::size_t header_fields_max = 256;
     std::size_t chunk_line_bytes_max = 4 * kib; // size and extensions of one chunk, both directions
     std::size_t trailer_bytes_max = 16 * kib;   // both directions
-    std::size_t drain_bytes_max = 64 * kib;     // of the body of a request that is answered without it
-    std::size_t linger_bytes_max = mib;         // read and thrown away after an answer that ends the connection
+    std::size_t drain_bytes_max = 64 * kib;     // of the body of a request that gets a local reply
+    std::size_t linger_bytes_max = mib;         // read and thrown away after a response that ends the connection
     milliseconds linger_timeout{2'000};         // likewise
     half_close on_half_close = half_close::serve;
 };
@@ -96,47 +96,13 @@ struct status_config {
     std::vector<request_header> headers;
 };
 
-enum class unknown_augment : std::uint8_t { omit, ready, not_ready };
-enum class unknown_gate : std::uint8_t { pass, reject };
-enum class id_from : std::uint8_t { path, body };
-
-struct augment_rule {
-    std::string collection;
-    std::vector<std::string> members;
-    unknown_augment unknown = unknown_augment::omit;
-};
-
-struct gate_rule {
-    std::string collection;
-    std::string member;
-    std::vector<std::string> require{"authorization"}; // fields without which the request is forwarded
-    unknown_gate unknown = unknown_gate::pass;
-};
-
-struct learn_rule {
-    std::string collection;
-    std::vector<std::string> members; // held as not ready
-    id_from id = id_from::body;       // {id} of the path, or member `id` of the answer's JSON object
-};
-
-struct rule {
-    std::string name; // in logs and metrics; unique
-    std::string method;
-    std::string path;  // a template below the prefix: /projects/{id}/uploads
-    std::string query; // a parameter that must be present; empty: none
-    std::variant<augment_rule, gate_rule, learn_rule> action;
-};
-
-// The rules of the DDS-872 proposal, which are built in.
-std::vector<rule> dds_rules();
-
 struct rules_config {
     std::string prefix = "/api/v1";
     std::vector<rule> rules = dds_rules();   // in the order in which they are asked: the file's, then the built-in ones
     bool builtin_rules = true;               // where a file is read: whether dds_rules() come behind its own
-    std::size_t augment_body_max = mib;      // a larger answer passes as it came
+    std::size_t augment_body_max = mib;      // a larger response passes as it came
     std::size_t augment_held_max = 64 * mib; // what all that are held may take together, over all workers
-    std::size_t learn_body_max = 64 * kib;   // a larger answer teaches nothing
+    std::size_t learn_body_max = 64 * kib;   // a larger response teaches nothing
     std::size_t learn_entries_max = 4096;    // between two polls
 };
 

@@ -1,5 +1,5 @@
 // What the sidecar counts. Each worker has its own worker_metrics and is its only writer, so counting is a plain add; a
-// reader (the control thread) sums them up. Every counter stands in the struct and once in the table below it
+// reader (the control thread) sums them up. Every counter stands in the struct and once in a table
 // (proxy/metrics.cpp: name, help, labels), which summing, exposition, docs and tests go through.
 #pragma once
 
@@ -167,7 +167,7 @@ private:
 // Of one worker.
 struct worker_metrics {
     static constexpr std::size_t rules_max = 32;
-    static constexpr std::size_t codes = 6; // 1xx .. 5xx, and 0: closed without an answer
+    static constexpr std::size_t codes = 6; // 1xx .. 5xx, and 0: closed without a response
 
     struct by_rule {
         std::array<std::array<counter, codes>, enum_size<action_kind>> requests;
@@ -179,7 +179,7 @@ struct worker_metrics {
 
     counters_by<sidecar::not_augmented> not_augmented;
     counter augmented;
-    counter not_modified; // 304 answered here
+    counter not_modified; // 304 said here
     counter learned;
 
     counter connections_accepted, connections_open, connections_refused;

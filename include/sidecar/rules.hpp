@@ -14,7 +14,7 @@ namespace sidecar {
 
 class rule_table {
 public:
-    // From a checked configuration: paths are templates with at most one {id}, names are unique (config.cpp sees to
+    // From a checked configuration: paths are templates with at most one {id}, names are unique (proxy/config sees to
     // that and names the line). Copies what it needs. `status_path`: the target's path of status.url if it lies on the
     // backend that clients are proxied to and is not exposed; empty otherwise. Requests for it, in any spelling that
     // a router might take for it, are refused with 404.

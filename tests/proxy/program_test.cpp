@@ -1,5 +1,5 @@
 // The program itself, as a process: arguments, exit codes, signals. It is built beside the tests.
-#include "proxy/admin_client.hpp"
+#include "proxy/program/admin_client.hpp"
 #include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/listener.hpp"

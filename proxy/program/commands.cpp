@@ -1,10 +1,10 @@
-#include "proxy/commands.hpp"
+#include "proxy/program/commands.hpp"
 
-#include "proxy/admin_client.hpp"
 #include "proxy/config/config_reference.hpp"
 #include "proxy/config/config_values.hpp"
 #include "proxy/config/load_config.hpp"
 #include "proxy/control_plane/admin_access.hpp"
+#include "proxy/program/admin_client.hpp"
 #include "sidecar/log.hpp"
 #include "sidecar/server.hpp"
 

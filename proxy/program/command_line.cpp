@@ -1,4 +1,4 @@
-#include "proxy/command_line.hpp"
+#include "proxy/program/command_line.hpp"
 
 #include "sidecar/version.hpp"
 

@@ -1,7 +1,7 @@
 // What the program does, command by command. Each gives the exit code.
 #pragma once
 
-#include "proxy/command_line.hpp"
+#include "proxy/program/command_line.hpp"
 
 namespace sidecar {
 

@@ -1,4 +1,4 @@
-#include "proxy/admin_client.hpp"
+#include "proxy/program/admin_client.hpp"
 
 #include "proxy/config/config_values.hpp"
 #include "proxy/control_plane/name_lookup.hpp"

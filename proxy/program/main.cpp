@@ -1,7 +1,7 @@
 // The program: its arguments, then what they ask for. Exit codes: 0 clean, 1 it failed while running, 2 wrong arguments
 // or configuration; `status` has further ones.
-#include "proxy/command_line.hpp"
-#include "proxy/commands.hpp"
+#include "proxy/program/command_line.hpp"
+#include "proxy/program/commands.hpp"
 
 #include <signal.h>
 
