@@ -10,16 +10,17 @@ drain_sequence::drain_sequence(boost::asio::io_context& io, steps each) : timer_
 
 void drain_sequence::begin(const drain_config& values) {
     if (std::exchange(begun_, true)) return;
-    steps_.announce();
+    // Each wait before the step that may throw, so that where memory is missing the next one comes all the same.
     timer_.expires_after(values.accept_for);
     timer_.async_wait([this, timeout = values.timeout](error_code ec) {
         if (ec) return;
-        steps_.end_accepting();
         timer_.expires_after(timeout);
         timer_.async_wait([this](error_code late_ec) {
             if (!late_ec) steps_.give_up();
         });
+        steps_.end_accepting();
     });
+    steps_.announce();
 }
 
 void drain_sequence::end() { timer_.cancel(); }

@@ -80,8 +80,8 @@ private:
     void await_events() {
         events_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](error_code ec, std::size_t) {
             if (ec || self->closed_) return;
-            self->await_settling();
             self->await_events();
+            self->await_settling();
         });
     }
 
@@ -96,9 +96,9 @@ private:
         look_again_.expires_after(every_.look_again);
         look_again_.async_wait([self = shared_from_this()](error_code ec) {
             if (ec || self->closed_) return;
+            self->await_look(); // first: what follows from a look may throw where memory is missing
             self->watch_directory();
             self->look();
-            self->await_look();
         });
     }
 

@@ -19,6 +19,7 @@ boost::asio::awaitable<boost::system::error_code> read_message(timed_stream& fro
                                                                Parser& parser, part_of_message wanted, time_point by) {
     namespace http = boost::beast::http;
     constexpr std::size_t room = 64 * 1024;
+    constexpr std::size_t framing_max = 64 * 1024; // what the parser leaves is a head, a chunk's line or trailers
     const auto is_there = [&] { return wanted == part_of_message::head ? parser.is_header_done() : parser.is_done(); };
     parser.eager(wanted == part_of_message::all);
     while (!is_there()) {
@@ -27,6 +28,7 @@ boost::asio::awaitable<boost::system::error_code> read_message(timed_stream& fro
         buffer.consume(used);
         if (ec && ec != http::error::need_more) co_return ec;
         if (used > 0) continue;
+        if (buffer.size() > framing_max) co_return http::error::header_limit;
 
         const auto space = buffer.prepare(room);
         const auto got = co_await from.read_some(static_cast<char*>(space.data()), space.size(), by);

@@ -214,13 +214,13 @@ private:
     void await_signal() {
         signals_->async_wait([this](error_code ec, int number) {
             if (ec) return;
+            await_signal(); // first: what is done may throw where memory is missing
             if (number == SIGHUP)
                 reload();
             else if (std::exchange(told_to_end_, true))
                 stop_now();
             else
                 drain_.begin(values_.drain); // or goes on with one that `sidecar drain` began
-            await_signal();
         });
     }
 

@@ -141,7 +141,12 @@ public:
 private:
     static asio::awaitable<void> loop(std::shared_ptr<running> self) {
         while (self->plan_) {
-            co_await self->poll(self->plan_, self->client_);
+            const auto by = self->plan_;
+            try {
+                co_await self->poll(by, self->client_);
+            } catch (const std::bad_alloc&) {
+                self->fail(by, failure_of(poll_failure::too_large, "no memory for the document"));
+            }
             co_await self->pause();
         }
     }

@@ -93,6 +93,7 @@ void attempt::expect_response() noexcept {
 
 void attempt::response_complete() noexcept {
     is_response_complete = true;
+    if (!received.empty()) reusable = false; // bytes that nobody asked for
     if (upload_ != upload_state::under_way) return;
     // The rest of the request still goes up, unless nobody wants it.
     if (stop_upload_at_end || backend->link.end_seen() || backend->link.is_gone()) {

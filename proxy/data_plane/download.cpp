@@ -156,7 +156,7 @@ void download::begin() {
     const bool dechunked = r.head.minor_version == 0 && head_.body.how == body_framing::kind::chunked;
     body_ = body_reader(head_.body, {r.downstream().chunk_line_bytes_max, r.downstream().trailer_bytes_max},
                         dechunked ? dechunk::yes : dechunk::no);
-    attempt_.reusable = head_.persistent() && !until_close && !r.body.had_trailers();
+    attempt_.reusable = head_.persistent() && !until_close;
     const bool sending = attempt_.upload() == attempt::upload_state::under_way;
     attempt_.stop_upload_at_end = sending && r.head.expects_continue && !r.continued;
     r.record.status = head_.status;
@@ -273,7 +273,6 @@ task<> download::relay(outgoing next) {
         if (reads % reads_in_a_row == 0) co_await turn_.yield();
         if (attempt_.failed()) co_return;
     }
-    if (!in.empty() && head_.status >= 200) attempt_.reusable = false; // bytes that nobody asked for
 }
 
 bool download::write_at_once(outgoing& next) noexcept {

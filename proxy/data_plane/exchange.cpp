@@ -246,7 +246,8 @@ bool exchange::may_retry(const attempt& failed) const noexcept {
 exchange::after exchange::conclude(attempt& done) {
     auto& pool = request_.worker.backend;
     if (!done.request_complete()) return pool.close(std::move(done.backend), "request_not_sent_whole"), after::linger;
-    if (done.reusable)
+    // Older Pumas leave bytes of trailers for the next request.
+    if (done.reusable && !request_.body.had_trailers())
         pool.give_back(std::move(done.backend), *request_.config);
     else
         pool.close(std::move(done.backend), "ended_by_response");

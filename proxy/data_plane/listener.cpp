@@ -25,7 +25,7 @@ listener::listener(boost::asio::io_context& context, int listening_socket, accep
 void listener::wait() {
     socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                        boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
-                           if (error) return; // the listener may be gone
+                           if (error) return; // the worker may be gone
                            waiting_ = false;
                            accept_some();
                        }));
@@ -33,7 +33,7 @@ void listener::wait() {
 }
 
 void listener::revive() {
-    if (!waiting_) wait();
+    if (!waiting_ && socket_.is_open()) wait();
 }
 
 void listener::accept_some() {
@@ -41,15 +41,18 @@ void listener::accept_some() {
     if (!std::exchange(paused_, false)) return wait();
     pause_.expires_after(accept_pause);
     pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
-        if (error) return;
+        if (error || !socket_.is_open()) return;
         waiting_ = false;
         wait();
     }));
     waiting_ = true;
 }
 
-void listener::accept_all() {
+void listener::end() {
     while (accept_one()) continue;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    pause_.cancel();
 }
 
 // False: nobody is waiting, or no descriptor is left.

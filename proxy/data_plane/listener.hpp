@@ -23,8 +23,9 @@ public:
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
 
-    // All who are waiting now.
-    void accept_all();
+    // Accepts all who are waiting now, and then nobody. It stays where it is: the end of a wait may be on its way to
+    // it.
+    void end();
     // Now and then: waits for clients again, if that was lost when there was no memory.
     void revive();
 

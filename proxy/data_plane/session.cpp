@@ -68,8 +68,8 @@ session::session(worker_state& worker, const sockaddr_storage& peer, admission a
 session::~session() { worker_.metrics.connections_open.subtract(); }
 
 void session::start(int descriptor) {
-    if (const auto error = client.open(descriptor)) {
-        worker_.common.log.line(log_level::error, "a connection can't be watched", {{"error", error.message()}});
+    if (client.open(descriptor)) {
+        say_ended("it can't be watched: no memory, or fs.epoll.max_user_watches");
         return ended_(*this);
     }
     life_.start();

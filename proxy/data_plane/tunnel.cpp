@@ -11,6 +11,7 @@ struct both_ways {
     milliseconds silence_max;
     time_point moved_at; // either way
     bool broken = false;
+    bool cut = false; // by one side's reset, before its end
 };
 
 // One direction. Its end is passed on when all before it has been; what breaks it ends the other, too.
@@ -44,6 +45,7 @@ task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint
         if (woken == wake::deadline && all.worker.timers.now() - all.moved_at >= all.silence_max) break;
     }
     all.broken = true;
+    all.cut = all.cut || from.is_reset();
     from.cancel_waits();
     to.cancel_waits();
 }
@@ -59,6 +61,9 @@ task<> tunnel(request_context& r, upstream_connection& backend, std::string_view
     auto down = pump(all, backend.link, r.client, downward, r.record.bytes_to_client);
     join both(up, down);
     co_await both;
+    if (!all.cut) co_return;
+    r.client.reset();
+    backend.link.reset();
 }
 
 } // namespace sidecar

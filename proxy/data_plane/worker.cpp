@@ -66,8 +66,7 @@ public:
     void end_accepting() {
         state_.timers.update_now();
         // Who is in the queue already has connected; closing would reset them.
-        for (const auto& each : listeners_) each->accept_all();
-        listeners_.clear();
+        for (const auto& each : listeners_) each->end();
         state_.draining = true;
         state_.accepting = false;
         for (auto* each = first_; each; each = each->next) each->end_if_idle();

@@ -155,3 +155,18 @@ TEST_CASE_FIXTURE(fixture, "nothing behind a request's end reaches the backend w
     backend.await_request(up);
     CHECK(up.receive_head() == next_get);
 }
+
+TEST_CASE_FIXTURE(fixture, "bytes behind a response in whose place a 412 goes end the backend's connection") {
+    auto client = proxy.connect();
+    client.send("GET /api/v1/projects/" + id + "?info HTTP/1.1\r\nHost: a\r\nIf-Match: \"another\"\r\n\r\n");
+    auto up = backend.accept();
+    up.receive_request();
+    up.send(response_with(bodies().front(), framing::length) + poison);
+    CHECK(status_of(client.receive_answer().head) == 412);
+    client.send(next_get);
+    auto fresh = backend.accept();
+    CHECK(fresh.receive_head() == next_get);
+    fresh.send(next_response);
+    CHECK(client.receive(next_response.size()) == next_response);
+    CHECK(up.receive_rest().empty());
+}

@@ -1,10 +1,13 @@
 // The process is out of memory or of descriptors: connections may end or wait, and it serves on.
+#include "tests/harness/answering_backend.hpp"
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/program.hpp"
 #include "tests/harness/scripted_backend.hpp"
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
 #include <vector>
 
 using namespace harness;
@@ -74,6 +77,36 @@ TEST_CASE_FIXTURE(fixture, "out of memory, connections end and the process lives
     CHECK(sidecar.is_alive());
     sidecar.limit(RLIMIT_DATA, std::size_t{1} << 40); // others have given some back
     CHECK(serves());
+}
+
+TEST_CASE("a status document for which there is no memory costs its poll, and the next one is taken" *
+          doctest::skip(sanitized)) {
+    std::atomic<bool> is_large{false};
+    std::atomic<int> asked_when_large{0};
+    const answering_backend api(ok);
+    const answering_backend status([&](std::string_view) -> std::string {
+        const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
+        if (!is_large) return head + "2\r\n\r\n{}";
+        ++asked_when_large;
+        return head + "1000000000\r\n\r\n{";
+    });
+    program sidecar(
+        "upstream: {address: 127.0.0.1:" + std::to_string(api.port()) +
+        "}\nworkers: 1\nadmin: {address: off}\nstatus: {url: http://127.0.0.1:" + std::to_string(status.port()) +
+        "/, max_document: 1GiB, interval: 50ms, timeout: 100ms, max_backoff: 50ms, wait: 0s}\n");
+    const auto asked = [&](std::size_t times) {
+        const auto until = std::chrono::steady_clock::now() + patience;
+        while (status.requests().size() < times && std::chrono::steady_clock::now() < until)
+            std::this_thread::sleep_for(5ms);
+        return status.requests().size() >= times;
+    };
+    REQUIRE(asked(1));
+    sidecar.limit(RLIMIT_DATA, sidecar.data_bytes() + (64 << 20));
+    is_large = true;
+    while (asked_when_large == 0) std::this_thread::sleep_for(5ms);
+    is_large = false;
+    CHECK(asked(status.requests().size() + 3));
+    CHECK(sidecar.is_alive());
 }
 
 TEST_CASE_FIXTURE(fixture, "out of descriptors, clients wait or get a 503, and all is well when there are some again") {

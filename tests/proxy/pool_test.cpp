@@ -248,3 +248,29 @@ TEST_CASE("a request that Puma can't parse, and would answer late on a kept conn
     client.send(get);
     CHECK(kept.receive(get.size()) == get); // all the while it has been kept
 }
+
+TEST_CASE("a connection is not used again behind a request with trailers, also where they come behind the response") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    const std::string begun = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
+    const std::string rest = "0\r\nX-Sum: 1\r\n\r\n";
+    auto client = proxy.connect();
+    client.send(begun);
+    auto up = backend.accept();
+    CHECK(up.receive(begun.size()) == begun);
+    SUBCASE("the response first") {
+        up.send(ok);
+        CHECK(client.receive(ok.size()) == ok);
+        client.send(rest);
+        CHECK(up.receive(rest.size()) == rest);
+    }
+    SUBCASE("the trailers first") {
+        client.send(rest);
+        CHECK(up.receive(rest.size()) == rest);
+        up.send(ok);
+        CHECK(client.receive(ok.size()) == ok);
+    }
+    client.send(get);
+    CHECK(backend.accept().receive_head() == get);
+    CHECK(up.receive_rest().empty());
+}

@@ -10,6 +10,9 @@
 
 #include <doctest/doctest.h>
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <future>
 #include <mutex>
 
@@ -219,6 +222,26 @@ TEST_CASE("a reload that fails keeps what was, and says so in log, metric and pa
     sidecar.reload(to.values());
     CHECK(sidecar.until_metric("sidecar_config_last_reload_successful 1"));
     CHECK(wait_until([&] { return !contains(sidecar.admin("/status").body, "timeot"); }));
+}
+
+TEST_CASE("a reload that there is no memory for costs no signal behind it") {
+    const backends to;
+    readable_log log;
+    std::atomic<int> read{0};
+    server at(to.values(), log.log, [&]() -> result<config> {
+        if (++read == 1) throw std::bad_alloc();
+        return failure{"nothing to read"};
+    });
+    at.handle_signals();
+    auto running = std::async(std::launch::async, [&] { at.run(); });
+    for (const int wanted : {1, 2}) {
+        ::kill(::getpid(), SIGHUP);
+        CHECK(wait_until([&] { return read == wanted; }));
+    }
+    ::kill(::getpid(), SIGTERM);
+    const bool ends = running.wait_for(20s) == std::future_status::ready;
+    CHECK(ends);
+    if (!ends) at.stop();
 }
 
 TEST_CASE("what can't change without a restart stays, and the log names it") {

@@ -294,6 +294,14 @@ TEST_CASE("a document above the limit fails, whichever way its length is told") 
     }
 }
 
+TEST_CASE("framing without an end is not gathered: what is neither head nor document is bounded, too") {
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (const auto& endless : {"2;" + std::string(4 << 20, 'x'), "2\r\n{}\r\n0\r\nX: " + std::string(4 << 20, 'x')}) {
+        failing sidecar({head + endless});
+        CHECK(sidecar.failed_by(poll_failure::bad_http) >= 1);
+    }
+}
+
 TEST_CASE("chunked documents and those that end with the connection are read") {
     const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
     const scripted_http::answer answers[] = {
