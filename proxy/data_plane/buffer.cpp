@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 namespace sidecar {
 
@@ -28,6 +27,12 @@ buffer_pool::block buffer_pool::take(std::size_t at_least) {
 
 thread_local buffer_pool* buffer_pool::of_this_thread_ = nullptr;
 
+// Giving back takes no memory: free_kept() runs where an allocation fails, and must not find a vector that is growing.
+buffer_pool::buffer_pool() {
+    small_.reserve(kept_max);
+    large_.reserve(kept_max);
+}
+
 buffer_pool::~buffer_pool() {
     if (of_this_thread_ == this) of_this_thread_ = nullptr;
 }
@@ -44,12 +49,7 @@ void buffer_pool::give_back(block returned) noexcept {
     of_this_thread_ = this;
     if (returned.size != small_bytes && returned.size != large_bytes) return;
     auto& kept = returned.size == small_bytes ? small_ : large_;
-    if (kept.size() >= kept_max) return;
-    try {
-        kept.push_back(std::move(returned));
-    } catch (const std::bad_alloc&) {
-        return; // then it is simply freed
-    }
+    if (kept.size() < kept_max) kept.push_back(std::move(returned));
 }
 
 buffer& buffer::operator=(buffer&& other) noexcept {

@@ -23,7 +23,7 @@ public:
         std::size_t size = 0;
     };
 
-    buffer_pool() = default;
+    buffer_pool();
     ~buffer_pool();
     buffer_pool(const buffer_pool&) = delete;
     buffer_pool& operator=(const buffer_pool&) = delete;

@@ -67,7 +67,7 @@ session::session(worker_state& worker, const sockaddr_storage& peer, admission a
 
 session::~session() { worker_.metrics.connections_open.subtract(); }
 
-void session::start(int descriptor) {
+void session::start(int descriptor) noexcept {
     if (client.open(descriptor)) {
         say_ended("it can't be watched: no memory, or fs.epoll.max_user_watches");
         return ended_(*this);

@@ -29,8 +29,8 @@ public:
     session(const session&) = delete;
     session& operator=(const session&) = delete;
 
-    // Takes the descriptor over. Runs until it first waits.
-    void start(int descriptor);
+    // Takes the descriptor over, whatever happens. Runs until it first waits.
+    void start(int descriptor) noexcept;
 
     // Ends it if no request is under way (drain).
     void end_if_idle() noexcept;

@@ -216,6 +216,7 @@ TEST_CASE_FIXTURE(fixture, "Expect: 100-continue gets the 404 at once") {
         SUBCASE("a small one") { framing = "Content-Length: 2\r\n"; }
         SUBCASE("a large one") { framing = "Content-Length: 100000000\r\n"; }
         SUBCASE("in chunks") { framing = "Transfer-Encoding: chunked\r\n"; }
+        SUBCASE("among other expectations") { framing = "Expect: a, b=c\r\nContent-Length: 2\r\n"; }
         client.send(upload(busy, expecting + framing, ""));
         CHECK(without_date(client.receive_answer().bytes()) == own_404("Connection: close\r\n"));
         client.end_writing();

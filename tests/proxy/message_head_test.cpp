@@ -367,6 +367,22 @@ TEST_CASE("an upgrade counts where websocket is among the protocols; a 101 where
     CHECK_FALSE(switches("Connection: Upgrade\r\n"));
 }
 
+TEST_CASE("an expectation is found among others, in one field or in several") {
+    const auto expects = [](const std::string& lines) {
+        kept<request_head> head;
+        CHECK(read("POST / HTTP/1.1\r\nHost: a\r\n" + lines + "Content-Length: 1\r\n\r\n", head) ==
+              head_status::complete);
+        return head.expects_continue;
+    };
+    CHECK(expects("Expect: 100-continue, x\r\n"));
+    CHECK(expects("Expect: x=y ,\t100-CONTINUE\r\n"));
+    CHECK(expects("Expect: ,, 100-continue ,\r\n"));
+    CHECK(expects("Expect: x\r\nexpect: 100-continue\r\n"));
+    CHECK_FALSE(expects("Expect: 100-continues, x\r\n"));
+    CHECK_FALSE(expects("Expect: x 100-continue\r\n"));
+    CHECK_FALSE(expects("Expect:\r\n"));
+}
+
 TEST_CASE("an expectation of an HTTP/1.0 client does not count") {
     kept<request_head> head;
     CHECK(read("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n", head) ==
