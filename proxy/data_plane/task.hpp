@@ -1,5 +1,5 @@
 // A coroutine that starts when awaited and resumes its awaiter when it ends (symmetric transfer); `join` awaits two.
-// asio::awaitable in its place costs a tenth more a request (docs/architecture.md). One thread.
+// asio::awaitable in its place costs more (docs/architecture.md). One thread.
 #pragma once
 
 #include "proxy/data_plane/frame_memory.hpp"
