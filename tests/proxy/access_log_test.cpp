@@ -7,12 +7,12 @@
 
 #include <string>
 
+namespace access_log_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
 using sidecar::log_level;
 using lines_for = sidecar::access_log;
-
-namespace {
 
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const std::string project = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
@@ -60,8 +60,6 @@ std::string lines_of_three(const sidecar_under_test::edit& edited) {
     exchange(proxy, backend, get("/end"));
     return proxy.await_log(target_is("/end"));
 }
-
-} // namespace
 
 TEST_CASE("log.access says which requests have a line") {
     lines_for which{};
@@ -220,3 +218,5 @@ TEST_CASE("a response that is cut, and a connection closed in place of one, are 
     CHECK(has(closed, R"("status":0,)"));
     CHECK(has(closed, R"("error":"upstream_unreachable")"));
 }
+
+} // namespace access_log_test

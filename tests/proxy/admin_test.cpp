@@ -15,11 +15,11 @@
 #include <optional>
 #include <thread>
 
+namespace admin_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 using namespace std::chrono_literals;
-
-namespace {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -61,8 +61,6 @@ struct listening : asked {
         return client.receive_answer();
     }
 };
-
-} // namespace
 
 TEST_CASE("/livez fails where a worker hangs, and for nothing else; /readyz says why not") {
     asked sidecar;
@@ -361,3 +359,5 @@ TEST_CASE("an address that is taken is named") {
     CHECK_THROWS_WITH_AS(admin(io, taken, sidecar.source, log.log, {}),
                          doctest::Contains(std::to_string(taken.port).c_str()), std::runtime_error);
 }
+
+} // namespace admin_test

@@ -7,10 +7,10 @@
 
 #include <doctest/doctest.h>
 
+namespace augment_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const std::string target = "/api/v1/projects/" + id + "?info";
@@ -61,8 +61,6 @@ struct fixture {
         CHECK(shown(through(answer, request)) == shown(answer));
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "the member goes in, and nothing else changes but the length") {
     CHECK(through(ok(json + "X-A: b\r\nSet-Cookie: c\r\n")) == ok(json + "X-A: b\r\nSet-Cookie: c\r\n", augmented));
@@ -338,3 +336,5 @@ TEST_CASE_FIXTURE(fixture, "requests that no rule selects are not touched") {
           "/api/v2/projects/" + id + "?info", "/projects/" + id + "?info", "/api/v1/projects/" + id + "/children?info"})
         check_passes(ok(json + "ETag: \"x\"\r\n"), get("Accept-Encoding: gzip\r\n", where));
 }
+
+} // namespace augment_test

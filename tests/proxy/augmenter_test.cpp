@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace {
+namespace augmenter_test {
 
 using namespace sidecar;
 using namespace std::string_literals;
@@ -137,8 +137,6 @@ outcome tagged(const asked& by, std::string_view etag = "ETag: \"v1\"\r\n") {
     const std::string body = R"({"id":"x"})";
     return respond(with_length(etag, body), body, by);
 }
-
-} // namespace
 
 TEST_CASE("the member is inserted, and the length is the new one") {
     const std::string body = R"({ "id" : "x" , "n":1.0e+05 } )";
@@ -369,3 +367,5 @@ TEST_CASE("where the bytes are cut changes nothing") {
         }
     }
 }
+
+} // namespace augmenter_test

@@ -9,10 +9,10 @@
 #include <exception>
 #include <vector>
 
+namespace behind_the_end_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const std::string augmented_get = "GET /api/v1/projects/" + id + "?info HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -107,8 +107,6 @@ struct fixture {
     }
 };
 
-} // namespace
-
 TEST_CASE_FIXTURE(fixture, "nothing behind a response that is to be augmented reaches the client") {
     check_all(augmented_get);
 }
@@ -170,3 +168,5 @@ TEST_CASE_FIXTURE(fixture, "bytes behind a response in whose place a 412 goes en
     CHECK(client.receive(next_response.size()) == next_response);
     CHECK(up.receive_rest().empty());
 }
+
+} // namespace behind_the_end_test

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
+namespace body_framing_test {
+
 using namespace sidecar;
 using namespace std::string_literals;
-
-namespace {
 
 using how = body_framing::kind;
 
@@ -93,8 +93,6 @@ void check_cuts(body_framing framing, std::string_view text) {
 constexpr body_framing chunks{how::chunked};
 
 std::string body_of(const std::string& message) { return message.substr(message.find("\r\n\r\n") + 4); }
-
-} // namespace
 
 TEST_CASE("a body with a length comes out as it is and ends with its last byte") {
     const auto all = whole({how::length, 5}, "helloHTTP/1.1 200 OK\r\n");
@@ -293,3 +291,5 @@ TEST_CASE("a trailer line that has not ended stays in") {
     CHECK(reader.done());
     CHECK_FALSE(body_reader(chunks, limits).end_of_stream());
 }
+
+} // namespace body_framing_test

@@ -5,13 +5,11 @@
 #include <string>
 #include <utility>
 
+namespace buffer_test {
+
 using namespace sidecar;
 
-namespace {
-
 void put(buffer& into, std::string_view bytes) { into.append(bytes); }
-
-} // namespace
 
 TEST_CASE("bytes come out of a buffer as they went in, whatever is consumed meanwhile") {
     buffer_pool pool;
@@ -98,3 +96,5 @@ TEST_CASE("room is made for what is asked for, and what is there stays") {
     CHECK(one.data() == "bc");
     CHECK(one.space().size() == one.capacity() - 2);
 }
+
+} // namespace buffer_test

@@ -11,9 +11,9 @@
 #include <iterator>
 #include <sstream>
 
-using namespace sidecar;
+namespace config_test {
 
-namespace {
+using namespace sidecar;
 
 // What is wrong with a text, without the file's name; empty: nothing.
 std::string complaints(std::string_view text) {
@@ -69,8 +69,6 @@ std::string one_rule(std::string_view method, std::string_view path, std::string
 
 constexpr std::string_view gate = "gate: {collection: c, member: m}";
 constexpr std::string_view augment = "augment: {collection: c, members: [m]}";
-
-} // namespace
 
 TEST_CASE("the shipped file is right, and holds every key with its built-in default") {
     const auto shipped = load_config(shipped_file());
@@ -677,3 +675,5 @@ TEST_CASE("a file that can't be read says why") {
     CHECK(load_config("/tmp").error().message == "/tmp: is a directory");
     CHECK(load_config("/dev/null").error().message.starts_with("/dev/null:1:1: the file is empty"));
 }
+
+} // namespace config_test

@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-using namespace sidecar;
+namespace corpora_test {
 
-namespace {
+using namespace sidecar;
 
 constexpr head_limits limits{64 * 1024, 100, 8 * 1024};
 constexpr body_reader::limits body_limits{1024, 8 * 1024};
@@ -170,7 +170,7 @@ void check(const std::vector<corpora::one_case>& all) {
     }
 }
 
-} // namespace
-
 TEST_CASE("the grammar of RFC 9112 and 9110, production by production") { check(corpora::http_grammar()); }
 TEST_CASE("no class of smuggling makes two messages of one, or one of two") { check(corpora::smuggling()); }
+
+} // namespace corpora_test

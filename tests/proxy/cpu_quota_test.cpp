@@ -7,10 +7,10 @@
 
 #include <algorithm>
 
+namespace cpu_quota_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
-
-namespace {
 
 // A /proc and a cgroup file system of our own.
 struct machine : temporary_directory {
@@ -38,8 +38,6 @@ unsigned by_affinity() {
     sched_getaffinity(0, sizeof mask, &mask);
     return static_cast<unsigned>(CPU_COUNT(&mask));
 }
-
-} // namespace
 
 TEST_CASE("without cgroups the affinity mask counts") {
     const machine m;
@@ -90,3 +88,5 @@ TEST_CASE("cgroup v1 without a namespace: the mount shows the container's own cg
     m.file("cpu/cpu.cfs_period_us", "100000");
     CHECK(m.cpus() == 1);
 }
+
+} // namespace cpu_quota_test

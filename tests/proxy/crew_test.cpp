@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace crew_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 using steady = std::chrono::steady_clock;
@@ -33,3 +35,5 @@ TEST_CASE("a worker that does not turn is told from those that do") {
     workers.stop();
     CHECK(run_until(io, [&] { return ended; }));
 }
+
+} // namespace crew_test

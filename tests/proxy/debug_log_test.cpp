@@ -8,10 +8,10 @@
 
 #include <string>
 
+namespace debug_log_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const std::string last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
@@ -44,8 +44,6 @@ std::string told_of(const connection_event& of) {
     return R"("msg":"upstream connection","worker":0,"event":")" + of.event + R"(","connection":)" +
            std::to_string(of.connection);
 }
-
-} // namespace
 
 TEST_CASE("at debug a decision is told when it is made, before the backend has said anything") {
     scripted_backend backend;
@@ -254,3 +252,5 @@ TEST_CASE("who is sent away from the line has waited, and has not connected") {
     CHECK(has(line, R"("wait":)"));
     CHECK_FALSE(has(line, R"("connect":)"));
 }
+
+} // namespace debug_log_test

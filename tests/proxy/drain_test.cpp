@@ -5,16 +5,14 @@
 
 #include <doctest/doctest.h>
 
+namespace drain_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const std::string last_ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-
-} // namespace
 
 TEST_CASE("a drain with nothing under way ends at once") {
     scripted_backend backend;
@@ -144,3 +142,5 @@ TEST_CASE("stop ends all at once") {
     client.receive_rest();
     up.receive_rest();
 }
+
+} // namespace drain_test

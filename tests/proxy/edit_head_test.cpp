@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
+namespace edit_head_test {
+
 using namespace sidecar;
 using namespace std::string_literals;
-
-namespace {
 
 constexpr head_limits roomy{128 * 1024, 100, 8 * 1024 + 1};
 
@@ -64,8 +64,6 @@ request_changes with(const forward_config& additions) {
     changes.new_request_id = "new";
     return changes;
 }
-
-} // namespace
 
 TEST_CASE("requests go on to the byte but for what is the hop's") {
     check_requests(cases::targets());
@@ -241,3 +239,5 @@ TEST_CASE("trailers that would be untrue of an augmented body are left out") {
     CHECK(drop_stale_trailers("A: b\r\netag: x\r\nContent-MD5: y\r\nDigest: z\r\nC: d\r\n") == "A: b\r\nC: d\r\n");
     CHECK(drop_stale_trailers("").empty());
 }
+
+} // namespace edit_head_test

@@ -10,10 +10,10 @@
 #include <thread>
 #include <vector>
 
+namespace exhaustion_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -53,8 +53,6 @@ struct fixture {
         }
     }
 };
-
-} // namespace
 
 // The sanitizers take memory that is not the program's.
 TEST_CASE_FIXTURE(fixture, "out of memory, connections end and the process lives" * doctest::skip(sanitized)) {
@@ -133,3 +131,5 @@ TEST_CASE_FIXTURE(fixture, "out of descriptors, clients wait or get a 503, and a
     sidecar.limit(RLIMIT_NOFILE, 1000);
     CHECK(serves());
 }
+
+} // namespace exhaustion_test

@@ -8,10 +8,10 @@
 #include <set>
 #include <sstream>
 
+namespace exposition_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
-
-namespace {
 
 bool has_line(const std::string& text, const std::string& line) {
     return text.find("\n" + line + "\n") != std::string::npos;
@@ -21,8 +21,6 @@ std::string labels_of(const std::string& line) {
     const auto brace = line.find('{');
     return brace == std::string::npos ? "" : line.substr(brace, line.rfind('}') - brace);
 }
-
-} // namespace
 
 TEST_CASE("workers' counters are added up, under the rule's name") {
     made_standing made;
@@ -229,3 +227,5 @@ TEST_CASE("the process's own figures are plausible") {
     CHECK(figures.start_time_unix > now - 86'400);
     CHECK(figures.start_time_unix <= now + 2);
 }
+
+} // namespace exposition_test

@@ -6,10 +6,10 @@
 
 #include <doctest/doctest.h>
 
+namespace failure_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
@@ -45,8 +45,6 @@ struct fixture {
         return up;
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a backend that can't be reached: 503, after having tried for a while") {
     backend.refuse();
@@ -345,3 +343,5 @@ TEST_CASE_FIXTURE(fixture, "an answer behind which the backend closes with the r
     CHECK(status_of(got.head) == 401);
     CHECK(got.body == "no");
 }
+
+} // namespace failure_test

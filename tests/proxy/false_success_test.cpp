@@ -5,14 +5,12 @@
 
 #include <doctest/doctest.h>
 
+namespace false_success_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
 
-namespace {
-
 const std::string until_close = "HTTP/1.1 200 OK\r\n\r\nhello";
-
-} // namespace
 
 // The write of the upload takes the error off the socket, and the read behind it sees an end like any other.
 TEST_CASE("a response until the end is cut short by a reset, also when the upload is first to see it") {
@@ -61,3 +59,5 @@ TEST_CASE("a response until the end that ended in order is whole, though the upl
     CHECK(client.receive_rest().ends_with("\r\n\r\nhello"));
     CHECK(client.ended() == ending::fin);
 }
+
+} // namespace false_success_test

@@ -3,11 +3,11 @@
 
 #include <doctest/doctest.h>
 
+namespace file_watch_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 namespace fs = std::filesystem;
-
-namespace {
 
 struct watched : temporary_directory {
     boost::asio::io_context io;
@@ -26,8 +26,6 @@ struct watched : temporary_directory {
 
 constexpr file_watch::periods by_events{20ms, 1h};
 constexpr file_watch::periods by_looking{20ms, 30ms};
-
-} // namespace
 
 TEST_CASE("writing, replacing and removing-and-making a file are changes, each one") {
     watched w;
@@ -125,3 +123,5 @@ TEST_CASE("after its end it calls nobody") {
     w.settle();
     CHECK(w.changes == 0);
 }
+
+} // namespace file_watch_test

@@ -5,10 +5,10 @@
 
 #include <doctest/doctest.h>
 
+namespace framing_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -35,8 +35,6 @@ struct fixture {
         CHECK(client.receive(ok.size()) == ok);
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "after each framing the connections are in step") {
     std::string answer;
@@ -219,3 +217,5 @@ TEST_CASE_FIXTURE(fixture, "a trailer says nothing about the connection") {
     CHECK(client.receive(answer.size()) == answer);
     check_next_exchange();
 }
+
+} // namespace framing_test

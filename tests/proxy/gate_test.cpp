@@ -7,10 +7,10 @@
 
 #include <doctest/doctest.h>
 
+namespace gate_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string busy = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const std::string idle = "aaaaaaaa-33ca-46dd-a015-92c46fdb6fd1";
@@ -61,8 +61,6 @@ struct fixture {
         up.close();
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture,
                   "an upload into a project that is not ready: the 404, to the byte, and the connection goes on") {
@@ -337,3 +335,5 @@ TEST_CASE("the status path is not for clients") {
         CHECK(status_of(proxy.ask("GET http://a/internal/consistency HTTP/1.1\r\nHost: a\r\n\r\n").head) == 404);
     CHECK(proxy.ask("GET /internal HTTP/1.1\r\nHost: a\r\n\r\n").body == "passed");
 }
+
+} // namespace gate_test

@@ -5,10 +5,10 @@
 
 #include <cerrno>
 
+namespace health_test {
+
 using namespace sidecar;
 using namespace std::chrono_literals;
-
-namespace {
 
 // All is well: 50 requests, all good.
 symptoms well() {
@@ -53,8 +53,6 @@ struct said {
         return false;
     }
 };
-
-} // namespace
 
 TEST_CASE("all is well") {
     CHECK(said(well()).line() == "ok: the backend responds, readiness is 0.2 s old");
@@ -300,3 +298,5 @@ TEST_CASE("what gets worse is told of again, once; what was told of in general g
     CHECK(other.look({bad}, begin + 1s).ended.size() == 1);
     CHECK(other.present().size() == 1);
 }
+
+} // namespace health_test

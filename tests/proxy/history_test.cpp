@@ -7,19 +7,17 @@
 
 #include <doctest/doctest.h>
 
+namespace history_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 using namespace std::chrono_literals;
-
-namespace {
 
 void respond(worker_metrics& of, std::size_t code, std::uint64_t n) {
     of.rules[worker_metrics::rules_max].requests[static_cast<std::size_t>(action_kind::forward)][code].add(n);
     of.reasons[reason::no_rule].add(n);
     for (std::uint64_t i = 0; i < n; ++i) of.rules[worker_metrics::rules_max].duration.observe(3ms);
 }
-
-} // namespace
 
 TEST_CASE("the history holds fifteen minutes, and no more") {
     made_standing made;
@@ -229,3 +227,5 @@ TEST_CASE("the observer tells the log and the page when trouble begins and when 
     CHECK(wait_until([&] { return log.count("\"msg\":\"trouble\",\"trouble\":\"bad_reload\"") == 1; }));
     CHECK(wait_until([&] { return log.count("\"msg\":\"trouble ended\",\"trouble\":\"bad_reload\"") == 1; }));
 }
+
+} // namespace history_test

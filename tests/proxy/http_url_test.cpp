@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace http_url_test {
+
 using namespace sidecar;
 
 TEST_CASE("a URL's parts") {
@@ -41,3 +43,5 @@ TEST_CASE("what is no such URL says why") {
         CHECK_FALSE(url.error().message.empty());
     }
 }
+
+} // namespace http_url_test

@@ -4,10 +4,10 @@
 
 #include <limits>
 
+namespace json_line_test {
+
 using namespace sidecar;
 using namespace std::chrono_literals;
-
-namespace {
 
 // Behind what each line begins with.
 template <class Add>
@@ -21,8 +21,6 @@ std::string made(Add add) {
     REQUIRE(whole.ends_with("}\n"));
     return whole.substr(begin.size(), whole.size() - begin.size() - 2);
 }
-
-} // namespace
 
 TEST_CASE("a line is made of names and values") {
     CHECK(made([](auto&) {}) == "");
@@ -61,3 +59,5 @@ TEST_CASE("of a target the path is logged: no query, no userinfo") {
     CHECK(loggable_target("*") == "*");
     CHECK(loggable_target("") == "");
 }
+
+} // namespace json_line_test

@@ -3,17 +3,15 @@
 
 #include <doctest/doctest.h>
 
-using sidecar::append_json_string;
+namespace json_text_test {
 
-namespace {
+using sidecar::append_json_string;
 
 std::string json(std::string_view text) {
     std::string out;
     append_json_string(out, text);
     return out;
 }
-
-} // namespace
 
 TEST_CASE("plain text only gets its quotes") {
     CHECK(json("") == R"("")");
@@ -73,3 +71,5 @@ TEST_CASE("text is cut between characters, never within one") {
     CHECK(utf8_prefix("\xff\xff\xff\xff\xff", 3) == "\xff\xff\xff"); // no character: bytes
     CHECK(utf8_prefix("abc", 0).empty());
 }
+
+} // namespace json_text_test

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+namespace kept_after_reply_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const std::string document =
@@ -66,8 +66,6 @@ struct fixture {
 std::vector<std::size_t> positions(const framed_body& of) {
     return {0, 1, of.bytes.size() / 2, of.bytes.size() - 5, of.bytes.size()};
 }
-
-} // namespace
 
 TEST_CASE("behind the gate's 404") {
     for (const auto& body : bodies())
@@ -152,3 +150,5 @@ TEST_CASE("behind a 504 for a backend that takes no more of the request") {
         in.check_in_step(body.substr(sent));
     }
 }
+
+} // namespace kept_after_reply_test

@@ -10,10 +10,10 @@
 #include <fstream>
 #include <future>
 
+namespace large_bodies_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -102,8 +102,6 @@ struct fixture {
     wire client = proxy.connect();
     wire up;
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a large body passes byte for byte, and the connections are in step afterwards") {
     const auto large = payload();
@@ -244,3 +242,5 @@ TEST_CASE_FIXTURE(fixture, "who leaves within a large body ends that exchange an
     }
     passes(get, with_length("HTTP/1.1 200 OK", payload()));
 }
+
+} // namespace large_bodies_test

@@ -7,10 +7,10 @@
 #include <doctest/doctest.h>
 #include <zlib.h>
 
+namespace learn_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const std::string json = "Content-Type: application/json\r\n";
@@ -78,8 +78,6 @@ struct fixture {
         return gated;
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a project just created is gated at once, until a poll sent after it says otherwise") {
     status.hold(); // a poll is under way, and its word will be older than the project
@@ -221,3 +219,5 @@ TEST_CASE("a second worker knows at once too") {
     client.receive_answer();
     for (int i = 0; i < 20; ++i) CHECK(status_of(proxy.ask(upload).head) == 404); // spread over both
 }
+
+} // namespace learn_test

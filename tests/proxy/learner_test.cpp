@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace {
+namespace learner_test {
 
 using namespace sidecar;
 
@@ -57,8 +57,6 @@ std::string in_chunks(const std::string& text, const std::string& trailers = {})
     for (const char c : text) framed += std::string("1\r\n") + c + "\r\n";
     return framed + "0\r\n" + trailers + "\r\n";
 }
-
-} // namespace
 
 TEST_CASE("the id is read from the body, however it is framed") {
     CHECK(teach(created("Content-Length: " + std::to_string(body.size()) + "\r\n"), body).learned == id);
@@ -119,3 +117,5 @@ TEST_CASE("after more than is read, what follows is not read either") {
     CHECK_FALSE(seen.learned);
     CHECK(seen.held_bytes < 100);
 }
+
+} // namespace learner_test

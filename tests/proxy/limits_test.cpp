@@ -8,10 +8,10 @@
 
 #include <future>
 
+namespace limits_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -37,8 +37,6 @@ int refused_with(const sidecar_under_test& proxy, const std::string& request) {
     client.try_send(request);
     return refused_with(client);
 }
-
-} // namespace
 
 TEST_CASE("downstream.header_bytes_max: 431") {
     answering_backend backend{ok};
@@ -307,3 +305,5 @@ TEST_CASE("upstream.header_bytes_max and header_fields_max: 502") {
     CHECK(status_for("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + fields(9) + "\r\n") == 200);
     CHECK(status_for("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + fields(10) + "\r\n") == 502);
 }
+
+} // namespace limits_test

@@ -14,10 +14,10 @@
 #include <optional>
 #include <stdexcept>
 
+namespace listeners_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
-
-namespace {
 
 struct place : temporary_directory {
     std::string socket = path / "sidecar.sock";
@@ -53,8 +53,6 @@ struct place : temporary_directory {
         return "";
     }
 };
-
-} // namespace
 
 TEST_CASE("a Unix socket is shared by the workers, has the mode that was asked for, and is gone in the end") {
     const place here;
@@ -111,3 +109,5 @@ TEST_CASE("a directory that is not there is named") {
                          ("listen.address unix:" + values.address.path + ": No such file or directory").c_str(),
                          std::runtime_error);
 }
+
+} // namespace listeners_test

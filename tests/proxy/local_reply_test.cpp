@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-using namespace sidecar;
+namespace local_reply_test {
 
-namespace {
+using namespace sidecar;
 
 constexpr head_limits roomy{16 * 1024, 100, 8 * 1024};
 constexpr std::string_view date = "Sat, 29 Oct 1994 19:43:31 GMT";
@@ -34,8 +34,6 @@ const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string from_portal = "GET / HTTP/1.1\r\nHost: a\r\nOrigin: https://portal\r\n\r\n";
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
-
-} // namespace
 
 TEST_CASE("a reply is whole: status, fields, and a body of the length that they say") {
     CHECK(
@@ -98,3 +96,5 @@ TEST_CASE("an error's body is one line of JSON") {
     CHECK(error_body({400, "", "", "a \"b\" \\ \n\x01", "\xC3\xA9"}) ==
           "{\"error\":400,\"code\":\"\",\"reason\":\"a \\\"b\\\" \\\\ \\n\\u0001\",\"suggestion\":\"\xC3\xA9\"}");
 }
+
+} // namespace local_reply_test

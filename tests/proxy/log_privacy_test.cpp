@@ -4,16 +4,14 @@
 
 #include <doctest/doctest.h>
 
+namespace log_privacy_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 constexpr std::string_view late = R"("status":408)";
 
 std::string filled(std::string head, std::size_t size) { return head.append(size - head.size(), 'x'); }
-
-} // namespace
 
 // The buffer that a partial head has outgrown goes to whoever reads next.
 TEST_CASE("the line of a head that never came whole shows nothing of another client's request") {
@@ -43,3 +41,5 @@ TEST_CASE("the line of a head that never came whole shows nothing of another cli
         CHECK_MESSAGE(line.find("victim") == std::string::npos, line);
     }
 }
+
+} // namespace log_privacy_test

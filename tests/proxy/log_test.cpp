@@ -19,9 +19,9 @@
 #include <thread>
 #include <vector>
 
-using namespace sidecar;
+namespace log_test {
 
-namespace {
+using namespace sidecar;
 
 // Where a log writes to, and the end that a test reads.
 class channel {
@@ -96,8 +96,6 @@ std::string after_time(const std::string& line) {
     REQUIRE(line.substr(32, 3) == "Z\",");
     return line.substr(35);
 }
-
-} // namespace
 
 TEST_CASE("a line is one JSON object") {
     channel out;
@@ -330,3 +328,5 @@ TEST_CASE("a bell is never missed") {
     bell.ring();
     sleeper.join();
 }
+
+} // namespace log_test

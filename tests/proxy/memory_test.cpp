@@ -7,10 +7,10 @@
 
 #include <vector>
 
+namespace memory_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -52,8 +52,6 @@ struct fixture {
         return sidecar.is_alive();
     }
 };
-
-} // namespace
 
 // Only outside of the sanitizers, which keep what is freed.
 TEST_CASE_FIXTURE(fixture, "the memory that requests with very many connection options took is given back" *
@@ -110,3 +108,5 @@ TEST_CASE_FIXTURE(fixture,
     }
     CHECK((sidecar.cpu_time() - before).count() < requests * 3);
 }
+
+} // namespace memory_test

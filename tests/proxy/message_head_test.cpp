@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+namespace message_head_test {
+
 using namespace sidecar;
 using namespace std::string_literals;
-
-namespace {
 
 constexpr head_limits roomy{128 * 1024, 100, 8 * 1024 + 1};
 
@@ -120,8 +120,6 @@ void check_hostile(const std::vector<cases::hostile_request>& all) {
         check_cuts<request_head>(one.bytes);
     }
 }
-
-} // namespace
 
 TEST_CASE("a head is read the same however it is cut") {
     check_transparent(cases::targets());
@@ -391,3 +389,5 @@ TEST_CASE("an expectation of an HTTP/1.0 client does not count") {
     CHECK(read("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", head) == head_status::complete);
     CHECK_FALSE(head.expects_continue);
 }
+
+} // namespace message_head_test

@@ -13,10 +13,10 @@
 #include <sstream>
 #include <vector>
 
+namespace metrics_reference_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
-
-namespace {
 
 constexpr const char* document = SIDECAR_OPERATING_MD;
 const std::string begin = "<!-- metrics: written by ./dev docs -->\n", end = "<!-- metrics: end -->\n";
@@ -76,8 +76,6 @@ std::string reference() {
     return text;
 }
 
-} // namespace
-
 TEST_CASE("docs/operating.md lists every metric with its labels") {
     std::ifstream file(document);
     std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
@@ -93,3 +91,5 @@ TEST_CASE("docs/operating.md lists every metric with its labels") {
     }
     CHECK_MESSAGE(text.substr(from, to - from) == written, "./dev docs writes it anew");
 }
+
+} // namespace metrics_reference_test

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <memory>
 
+namespace name_lookup_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 
@@ -63,3 +65,5 @@ TEST_CASE("that the backend's name does not resolve is told once, until it does"
     follow();
     CHECK(told == 2);
 }
+
+} // namespace name_lookup_test

@@ -7,10 +7,10 @@
 
 #include <doctest/doctest.h>
 
+namespace pipelining_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 std::string get(const std::string& path) { return "GET /" + path + " HTTP/1.1\r\nHost: a\r\n\r\n"; }
 std::string answer_to(const std::string& path) { return answer_with(path, "200 OK", ""); }
@@ -20,8 +20,6 @@ std::string echo(std::string_view request) {
     const auto begin = request.find('/') + 1;
     return answer_to(std::string(request.substr(begin, request.find(' ', begin) - begin)));
 }
-
-} // namespace
 
 TEST_CASE("pipelined requests are answered in order, one at a time") {
     scripted_backend backend;
@@ -148,3 +146,5 @@ TEST_CASE("a client that ends its side behind several requests gets all answers"
     CHECK(answers.ends_with("\r\n\r\n3"));
     CHECK(client.ended() == ending::fin);
 }
+
+} // namespace pipelining_test

@@ -3,10 +3,10 @@
 
 #include <doctest/doctest.h>
 
+namespace poll_schedule_test {
+
 using namespace sidecar;
 using namespace std::chrono_literals;
-
-namespace {
 
 constexpr double no_jitter = 0.5; // the middle
 const time_point start{1000s};
@@ -27,8 +27,6 @@ struct polled {
         return schedule.due() - sent;
     }
 };
-
-} // namespace
 
 TEST_CASE("the first poll is due at once, the next ones an interval after the last was sent") {
     polled p;
@@ -167,3 +165,5 @@ TEST_CASE("lessons do not hammer a status endpoint that fails") {
     p.schedule.learned(p.now + 1ms);
     CHECK(p.schedule.due() == p.now + 1s);
 }
+
+} // namespace poll_schedule_test

@@ -6,10 +6,10 @@
 
 #include <doctest/doctest.h>
 
+namespace pool_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -22,8 +22,6 @@ void ask(const sidecar_under_test& proxy, wire& up, const std::string& answer = 
     up.send(answer);
     client.receive(answer.size());
 }
-
-} // namespace
 
 TEST_CASE("a connection to the backend serves one client after the other") {
     scripted_backend backend;
@@ -274,3 +272,5 @@ TEST_CASE("a connection is not used again behind a request with trailers, also w
     CHECK(backend.accept().receive_head() == get);
     CHECK(up.receive_rest().empty());
 }
+
+} // namespace pool_test

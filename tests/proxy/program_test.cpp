@@ -27,9 +27,7 @@
 #include <utility>
 #include <vector>
 
-extern char** environ; // NOLINT(readability-redundant-declaration): not everywhere in <unistd.h>
-
-namespace {
+namespace program_test {
 
 namespace fs = std::filesystem;
 using std::chrono::steady_clock;
@@ -69,7 +67,7 @@ public:
         for (auto& one : arguments) argv.push_back(one.data());
         argv.push_back(nullptr);
         std::vector<char*> environment{variable.data()}; // an empty one is none
-        for (char** each = environ; *each != nullptr; ++each) environment.push_back(*each);
+        for (char** each = ::environ; *each != nullptr; ++each) environment.push_back(*each);
         environment.push_back(nullptr);
         const int error = ::posix_spawn(&id_, path.c_str(), &actions, nullptr, argv.data(), environment.data());
         ::posix_spawn_file_actions_destroy(&actions);
@@ -140,8 +138,6 @@ std::string quick_to_end(std::uint16_t admin_port, std::uint16_t port = 0) {
            "admin: {address: 127.0.0.1:" + std::to_string(admin_port) + "}\n" +
            "workers: 1\ndrain: {accept_for: 0s, timeout: 1s}\n";
 }
-
-} // namespace
 
 TEST_CASE("--version and --help say so, and that is all") {
     process version({"--version"}), help({"--help"});
@@ -524,3 +520,5 @@ TEST_CASE("the clock of the day may jump: polls go on, and a snapshot ages by th
     status.publish(busy);
     CHECK(upload() == 404);
 }
+
+} // namespace program_test

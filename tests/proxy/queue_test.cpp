@@ -10,10 +10,10 @@
 #include <thread>
 #include <vector>
 
+namespace queue_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -49,8 +49,6 @@ struct line_of_one {
     }
     bool until_waiting(int n) const { return until("sidecar_upstream_pending_requests " + std::to_string(n)); }
 };
-
-} // namespace
 
 TEST_CASE(
     "beyond upstream.max_pending a request gets 503 with Retry-After at once, and those in line keep their place") {
@@ -162,3 +160,5 @@ TEST_CASE("connections to the backend are counted when they stand, attempts that
     CHECK(metrics.find("\nsidecar_upstream_connect_failures_total 1\n") != std::string::npos);
     CHECK(metrics.find("\nsidecar_upstream_connect_seconds_count 1\n") != std::string::npos);
 }
+
+} // namespace queue_test

@@ -8,10 +8,10 @@
 #include <optional>
 #include <vector>
 
+namespace readiness_set_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
-
-namespace {
 
 struct told final : readiness_set::member {
     void on_ready(std::uint32_t events) override { all.push_back(events); }
@@ -25,8 +25,6 @@ struct fixture {
     peer_socket here{pair.first}, there{pair.second};
     told member;
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a member is told of what has changed, once") {
     REQUIRE_FALSE(loop.set.add(here.descriptor(), member));
@@ -135,3 +133,5 @@ TEST_CASE("very many members are told, more than fit into one round") {
     loop.turn();
     for (const auto& each : members) CHECK((each.last() & EPOLLIN) != 0);
 }
+
+} // namespace readiness_set_test

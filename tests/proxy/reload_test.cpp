@@ -6,10 +6,10 @@
 
 #include <doctest/doctest.h>
 
+namespace reload_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const std::string json_head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n";
@@ -40,8 +40,6 @@ struct fixture {
         status.await_polled();
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a head begun before a reload is judged by the rules and the snapshot behind it") {
     const std::string head = "GET /api/v1/projects/" + id + "?info HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -83,3 +81,5 @@ TEST_CASE_FIXTURE(fixture, "a request under way at a reload ends by the rules th
     CHECK(client.receive_answer().body ==
           R"({"info":{"resource_consistency":{"is_upload_ready":false,"is_download_ready":false}}})");
 }
+
+} // namespace reload_test

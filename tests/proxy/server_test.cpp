@@ -16,11 +16,11 @@
 #include <future>
 #include <mutex>
 
+namespace server_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 using steady = std::chrono::steady_clock;
-
-namespace {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -98,8 +98,6 @@ struct backends {
     harness::status_endpoint status;
     config values() const { return quick(api.port(), status.url()); }
 };
-
-} // namespace
 
 TEST_CASE("it serves, and what passes shows in the metrics") {
     const backends to;
@@ -349,3 +347,5 @@ TEST_CASE("a limit that the descriptors do not allow is said at the start") {
     sidecar.run();
     CHECK(wait_until([&] { return contains(sidecar.log.text(), "want more descriptors"); }));
 }
+
+} // namespace server_test

@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <string>
 
-namespace {
+namespace service_notify_test {
 
 using namespace sidecar;
 namespace fs = std::filesystem;
@@ -56,8 +56,6 @@ private:
     int fd_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 };
 
-} // namespace
-
 TEST_SUITE("service_notify") {
     TEST_CASE("what begins, changes and ends is told in the protocol's words") {
         for (const bool abstract_name : {false, true}) {
@@ -92,3 +90,5 @@ TEST_SUITE("service_notify") {
         CHECK(since_boot() >= before);
     }
 }
+
+} // namespace service_notify_test

@@ -4,9 +4,9 @@
 
 #include <doctest/doctest.h>
 
-using namespace sidecar;
+namespace settings_test {
 
-namespace {
+using namespace sidecar;
 
 std::vector<socket_address> address(const char* host, std::uint16_t port = 3000) {
     return literal_address({host, port});
@@ -18,8 +18,6 @@ bool is_hidden(const config& values, circumstances now) {
     const request_view request{"GET", "/internal/consistency", {}};
     return made->rules.decide(request, readiness{}, time_point{}).reason == reason::status_path;
 }
-
-} // namespace
 
 TEST_CASE("connections that are left to us follow the descriptors, two for each client, shared among the workers") {
     const auto made = make_settings(
@@ -107,3 +105,5 @@ TEST_CASE("addresses as text") {
     CHECK(address("localhost").empty()); // no literal
     CHECK_FALSE(look_up_now({"localhost", 1}).empty());
 }
+
+} // namespace settings_test

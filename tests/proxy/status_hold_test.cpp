@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <condition_variable>
 
+namespace status_hold_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 using steady = std::chrono::steady_clock;
-
-namespace {
 
 const auto project = *parse_uuid("ca29f7df-33ca-46dd-a015-92c46fdb6fd1");
 const schema needs{{{"projects", {"is_upload_ready"}}}};
@@ -102,8 +102,6 @@ milliseconds mean_gap(const std::vector<time_point>& times, std::size_t from) {
     const auto gaps = static_cast<int>(times.size() - from) - 1;
     return std::chrono::duration_cast<milliseconds>(times.back() - times[from]) / std::max(gaps, 1);
 }
-
-} // namespace
 
 TEST_CASE("a held poll brings the change itself, and a quiet backend is asked no more") {
     for (const auto how : {holding_backend::manner::says_so, holding_backend::manner::silent}) {
@@ -220,3 +218,5 @@ TEST_CASE("something that ends long requests is met with shorter ones") {
     for (const auto& head : server.requests()) asked += field(head, "Prefer") + ";";
     CHECK(asked.starts_with(";wait=8;;wait=4;;wait=2;;wait=1;"));
 }
+
+} // namespace status_hold_test

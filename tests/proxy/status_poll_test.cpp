@@ -16,10 +16,10 @@
 #include <optional>
 #include <thread>
 
+namespace status_poll_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
-
-namespace {
 
 const auto known_id = *parse_uuid("ca29f7df-33ca-46dd-a015-92c46fdb6fd1");
 const auto other_id = *parse_uuid("777be35a-98e0-4c2e-9a17-7bc009f9b111");
@@ -90,8 +90,6 @@ std::chrono::nanoseconds cpu_time() {
 }
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-} // namespace
 
 TEST_CASE("a poll publishes what the document says, whole") {
     scripted_http server([](const std::string&) { return json(document()); });
@@ -524,3 +522,5 @@ TEST_CASE("while a large document is parsed the control thread goes on") {
     CHECK(sidecar.poll.report().collections[0].listed == 200'000);
     CHECK(sidecar.poll.report().collections[0].not_ready[0].second == 200'000);
 }
+
+} // namespace status_poll_test

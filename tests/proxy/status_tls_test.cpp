@@ -11,10 +11,10 @@
 
 #include <optional>
 
+namespace status_tls_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
-
-namespace {
 
 const schema needs{{{"projects", {"is_upload_ready"}}}};
 
@@ -56,8 +56,6 @@ struct polling {
 };
 
 scripted_http::answer empty(const std::string&) { return json("{}"); }
-
-} // namespace
 
 TEST_CASE("what no certificate can be for is not asked, whatever certificate there is") {
     tls_place place;
@@ -144,3 +142,5 @@ TEST_CASE("a backend without TLS fails a poll by https") {
     polling sidecar("https://localhost:" + std::to_string(server.port()) + "/", "");
     CHECK_FALSE(sidecar.is_good());
 }
+
+} // namespace status_tls_test

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+namespace stream_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 using namespace std::chrono_literals;
-
-namespace {
 
 task<> read_all(stream& from, time_point until, std::string& into, std::vector<std::string>& log) {
     std::array<char, 64> space;
@@ -63,8 +63,6 @@ struct connected {
 
 using sides = std::pair<int, int> (*)();
 constexpr std::array<sides, 2> families{unix_pair, tcp_pair};
-
-} // namespace
 
 TEST_CASE("a stream of either family brings what came, and then the end") {
     for (const auto family : families) {
@@ -339,3 +337,5 @@ TEST_CASE("a descriptor that the set does not take is closed, and said to be wro
     CHECK(one.open(ends[0]));
     CHECK_FALSE(one.is_open());
 }
+
+} // namespace stream_test

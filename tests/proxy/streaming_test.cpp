@@ -9,10 +9,10 @@
 #include <fstream>
 #include <future>
 
+namespace streaming_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -46,8 +46,6 @@ std::size_t resident_bytes() {
 }
 
 constexpr std::size_t large = std::size_t{sanitized ? 64 : 256} << 20;
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "an answer's first byte arrives before its last is sent") {
     ask();
@@ -227,3 +225,5 @@ TEST_CASE("a client that reads slowly holds up nobody else") {
         other.close();
     }
 }
+
+} // namespace streaming_test

@@ -8,10 +8,10 @@
 
 #include <doctest/doctest.h>
 
+namespace strict_answers_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 // Nothing is left over from the exchange before.
 void check_next_exchange(scripted_backend& backend, wire& client) {
@@ -22,8 +22,6 @@ void check_next_exchange(scripted_backend& backend, wire& client) {
     up.send(answer);
     CHECK(client.receive_answer().bytes() == "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext");
 }
-
-} // namespace
 
 TEST_CASE("ambiguous and malformed answers become a 502") {
     scripted_backend backend;
@@ -173,3 +171,5 @@ TEST_CASE("an answer that is there before its request is nobody's") {
     fresh.send(answer);
     CHECK(client.receive(answer.size()) == answer);
 }
+
+} // namespace strict_answers_test

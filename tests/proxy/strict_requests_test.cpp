@@ -8,10 +8,10 @@
 
 #include <doctest/doctest.h>
 
+namespace strict_requests_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string good_answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -47,8 +47,6 @@ void check_all(const std::vector<cases::hostile_request>& all) {
         }
     }
 }
-
-} // namespace
 
 TEST_CASE("ambiguous framing is refused") { check_all(cases::hostile_framing()); }
 TEST_CASE("a missing, repeated or malformed Host is refused") { check_all(cases::hostile_hosts()); }
@@ -145,3 +143,5 @@ TEST_CASE("the error says what was wrong, in the shape of the API's errors") {
     CHECK(count_of(answer.head, "Server") == 0);
     CHECK(answer.body.starts_with("{\"error\":400,\"code\":\""));
 }
+
+} // namespace strict_requests_test

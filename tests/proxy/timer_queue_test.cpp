@@ -5,11 +5,11 @@
 #include <memory>
 #include <vector>
 
+namespace timer_queue_test {
+
 using namespace sidecar;
 using namespace sidecar::testing;
 using namespace std::chrono_literals;
-
-namespace {
 
 // Notes why each wait was over.
 task<> wait_once(waiter& at, time_point deadline, std::vector<wake>& ended) {
@@ -36,8 +36,6 @@ struct fixture {
     waiter first{loop.timers}, second{loop.timers};
     std::vector<wake> ended;
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a wait ends at its deadline, and not before") {
     auto waits = wait_once(first, loop.timers.now() + 10s, ended);
@@ -124,3 +122,5 @@ TEST_CASE_FIXTURE(fixture, "a deadline can be changed while it is waited for") {
     loop.timers.skip(1'100ms);
     CHECK(ended == std::vector{wake::deadline});
 }
+
+} // namespace timer_queue_test

@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+namespace tiny_chunks_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
 
@@ -47,3 +49,5 @@ TEST_CASE("an upload of tiny chunks passes") {
     const bool same = up.receive_request().body == framed;
     CHECK(same);
 }
+
+} // namespace tiny_chunks_test

@@ -7,9 +7,9 @@
 
 #include <doctest/doctest.h>
 
-using namespace harness;
+namespace transparency_test {
 
-namespace {
+using namespace harness;
 
 outcome play_through(const sidecar_under_test& proxy, listener& backend, const cases::transparent& one, bool bytewise) {
     play script{one.sent, one.answered, one.until_close ? then::close : then::keep, {}, patience, bytewise};
@@ -35,8 +35,6 @@ void check_all(const std::vector<cases::transparent>& all, bool bytewise = false
         if (one.until_close) CHECK_MESSAGE(seen.client_ended == ending::fin, one.name);
     }
 }
-
-} // namespace
 
 TEST_CASE("targets arrive as they were sent") { check_all(cases::targets()); }
 TEST_CASE("request heads arrive as they were sent") { check_all(cases::request_heads()); }
@@ -116,3 +114,5 @@ TEST_CASE("fields are added only where the configuration asks for them") {
         CHECK(head.find("1.2.3.4") < head.find("127.0.0.1"));
     }
 }
+
+} // namespace transparency_test

@@ -7,10 +7,10 @@
 
 #include <future>
 
+namespace tunnel_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string handshake = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
@@ -44,8 +44,6 @@ struct fixture {
         CHECK(client.receive(early_down.size()) == early_down);
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a WebSocket tunnel carries bytes both ways") {
     open();
@@ -168,3 +166,5 @@ TEST_CASE_FIXTURE(fixture, "CONNECT is refused") {
     CHECK(status_of(client.receive_rest()) == 400);
     CHECK(backend.untouched());
 }
+
+} // namespace tunnel_test

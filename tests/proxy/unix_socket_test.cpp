@@ -12,10 +12,10 @@
 #include <filesystem>
 #include <future>
 
+namespace unix_socket_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 namespace fs = std::filesystem;
 
@@ -78,8 +78,6 @@ struct fixture {
         return up;
     }
 };
-
-} // namespace
 
 TEST_CASE_FIXTURE(fixture, "a backend on a Unix socket is forwarded to, and its connection kept") {
     auto up = served(get);
@@ -164,3 +162,5 @@ TEST_CASE_FIXTURE(fixture, "a Unix socket that nobody listens on is tried again 
         backend.listen();
     }
 }
+
+} // namespace unix_socket_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace upload_rest_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
 
@@ -32,3 +34,5 @@ TEST_CASE("what is left of a body whose request has failed is not the next reque
         CHECK(backend.untouched());
     }
 }
+
+} // namespace upload_rest_test

@@ -9,10 +9,10 @@
 
 #include <vector>
 
+namespace urgent_bytes_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -35,8 +35,6 @@ bool ends_in_spite_of_urgent_bytes(wire& from) {
 
 // What this process holds of the heap. A sanitizer's allocator does not say.
 std::size_t heap_in_use() { return sanitized ? 0 : ::mallinfo2().uordblks; }
-
-} // namespace
 
 TEST_CASE("urgent bytes prolong no time limit of a client") {
     scripted_backend backend;
@@ -113,3 +111,5 @@ TEST_CASE("urgent bytes cost no memory") {
     up.send(ok);
     CHECK(other.receive(ok.size()) == ok);
 }
+
+} // namespace urgent_bytes_test

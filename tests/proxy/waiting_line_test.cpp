@@ -8,10 +8,10 @@
 
 #include <vector>
 
+namespace waiting_line_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -21,8 +21,6 @@ std::string one_place(std::uint16_t backend, std::uint16_t no_status) {
     return "upstream: {address: 127.0.0.1:" + std::to_string(backend) + ", max_connections: 1}\nworkers: 1\n" +
            "admin: {address: off}\nstatus: {url: http://127.0.0.1:" + std::to_string(no_status) + "/}\n";
 }
-
-} // namespace
 
 // The sidecar stands still while both happen, so that it learns of both at once, and in this order.
 TEST_CASE("a place that comes free just as the front of the line leaves goes to the next") {
@@ -91,3 +89,5 @@ TEST_CASE("a line in which clients come and go loses no place") {
         up.close();
     }
 }
+
+} // namespace waiting_line_test

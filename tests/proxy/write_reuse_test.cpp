@@ -17,16 +17,14 @@
 #include <thread>
 #include <vector>
 
+namespace write_reuse_test {
+
 using namespace harness;
 using namespace std::chrono_literals;
-
-namespace {
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const std::string post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
-
-} // namespace
 
 TEST_CASE("a POST goes on a connection that was used just now") {
     scripted_backend backend;
@@ -116,8 +114,6 @@ TEST_CASE("a POST whose kept connection ends when it is under way is not sent tw
     CHECK(backend.untouched());
 }
 
-namespace {
-
 // Closes each connection at some moment around the arrival of a request, without reading it: what a server does whose
 // keep-alive time is over. It counts what it has read, and answers that.
 class impatient_backend {
@@ -181,8 +177,6 @@ private:
     std::thread thread_;
 };
 
-} // namespace
-
 TEST_CASE(
     "with a backend that closes at the worst moments no POST is doubled, and none is said to be done that is not") {
     impatient_backend backend;
@@ -208,3 +202,5 @@ TEST_CASE(
     CHECK(answered > closed);
     MESSAGE(answered << " answered, " << closed << " closed without an answer");
 }
+
+} // namespace write_reuse_test

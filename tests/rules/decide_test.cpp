@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+namespace decide_test {
+
 using namespace sidecar;
 using namespace std::chrono_literals;
-
-namespace {
 
 const time_point now{1h};
 const uuid id = *parse_uuid("ca29f7df-33ca-46dd-a015-92c46fdb6fd1");
@@ -55,8 +55,6 @@ std::string inserted_by(const decision& d) {
     const auto* what = std::get_if<augment>(&d.action);
     return what ? what->consistency : "";
 }
-
-} // namespace
 
 TEST_CASE("what no rule selects is forwarded") {
     for (const auto* target :
@@ -347,3 +345,5 @@ TEST_CASE("each reason has its word") {
     CHECK(to_string(reason::learning) == "learning");
     CHECK(to_string(reason::status_path) == "status_path");
 }
+
+} // namespace decide_test

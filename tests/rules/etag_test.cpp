@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace etag_test {
+
 using namespace sidecar;
 
 TEST_CASE("JSON is application/json or a +json type, with or without parameters") {
@@ -102,3 +104,5 @@ TEST_CASE("If-Match compares strongly") {
     CHECK_FALSE(if_match("", "\"a\""));
     CHECK_FALSE(if_match("\"a", "\"a\""));
 }
+
+} // namespace etag_test

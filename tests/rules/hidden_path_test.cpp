@@ -6,11 +6,11 @@
 #include <initializer_list>
 #include <string>
 
+namespace hidden_path_test {
+
 using sidecar::hidden_path;
 
-namespace {
 const hidden_path status("/internal/consistency");
-}
 
 TEST_CASE("the status path is covered in any spelling that a router might take for it") {
     for (const auto* path : {
@@ -150,3 +150,5 @@ TEST_CASE("a status path that is exposed, or lies elsewhere, is forwarded") {
     const sidecar::rule_table table{sidecar::rules_config{}};
     CHECK(table.decide({"GET", "/internal/consistency", {}}, {}, {}).reason == sidecar::reason::no_rule);
 }
+
+} // namespace hidden_path_test

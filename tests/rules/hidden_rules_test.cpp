@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-namespace {
+namespace hidden_rules_test {
 
 using namespace sidecar;
 
@@ -64,4 +64,4 @@ TEST_CASE("each hidden rule is named with the first that hides it; the built-in 
     CHECK(hidden[1].by == 0);
 }
 
-} // namespace
+} // namespace hidden_rules_test

@@ -9,9 +9,9 @@
 #include <map>
 #include <set>
 
-using namespace sidecar;
+namespace insertion_test {
 
-namespace {
+using namespace sidecar;
 
 constexpr std::string_view consistency = R"({"is_upload_ready":true,"is_download_ready":false})";
 
@@ -53,8 +53,6 @@ std::string canonical(simdjson::dom::element value) {
     for (const auto& [name, member] : members) text.append(name).append("=").append(member).append(";");
     return text + "}";
 }
-
-} // namespace
 
 TEST_CASE("info goes in before the last brace") {
     CHECK(augmented(R"({"id":"x"})", consistency) ==
@@ -316,3 +314,5 @@ TEST_CASE("every reason has a word of its own") {
     CHECK(to_string(not_augmented::number_out_of_range) == "number_out_of_range");
     CHECK(to_string(not_augmented::backends_own_word) == "backends_own_word");
 }
+
+} // namespace insertion_test

@@ -8,15 +8,13 @@
 
 #include <string>
 
-using namespace sidecar;
+namespace json_corpus_test {
 
-namespace {
+using namespace sidecar;
 
 boost::system::result<insertion, not_augmented> planned(const std::string& body) { return plan_insertion(body, "1"); }
 
 bool is_limit(not_augmented why) { return why == not_augmented::number_out_of_range || why == not_augmented::too_deep; }
-
-} // namespace
 
 TEST_CASE("JSON, production by production") {
     const auto all = corpora::json();
@@ -45,3 +43,5 @@ TEST_CASE("JSON, production by production") {
         }
     }
 }
+
+} // namespace json_corpus_test

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 #include <zlib.h>
 
-using namespace sidecar;
+namespace learn_test {
 
-namespace {
+using namespace sidecar;
 
 constexpr std::string_view text = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const auto id = parse_uuid(text);
@@ -30,8 +30,6 @@ std::string gzipped(std::string_view body) { return deflated(body, MAX_WBITS + 1
 std::optional<uuid> learnt(std::string_view body, std::string_view coding = "") {
     return id_of_response(body, coding, 65536);
 }
-
-} // namespace
 
 TEST_CASE("the id is the object's own") {
     CHECK(learnt(project) == id);
@@ -94,3 +92,5 @@ TEST_CASE("no more is read, or inflated, than allowed") {
     CHECK_FALSE(id_of_response(gzipped(std::string(100 << 20, ' ')), "gzip", 65536)); // 100 MiB in 100 KiB
     CHECK_FALSE(id_of_response(gzipped(project), "gzip", 0));
 }
+
+} // namespace learn_test

@@ -5,10 +5,10 @@
 #include <random>
 #include <unordered_map>
 
+namespace readiness_test {
+
 using namespace sidecar;
 using namespace std::chrono_literals;
-
-namespace {
 
 constexpr uuid a{1, 1}, b{1, 2};
 const time_point start = time_point{} + 1h;
@@ -39,8 +39,6 @@ readiness told(member_states about_a) {
 void teach(readiness& known, std::vector<learned_entry> entries) {
     known.recent = std::make_shared<learned>(learned{std::move(entries)});
 }
-
-} // namespace
 
 TEST_CASE("a schema finds its collections by name") {
     const schema needs{{{"projects", {"x"}}, {"files", {"y"}}}};
@@ -252,8 +250,6 @@ TEST_CASE("beyond the limit the oldest go, and are counted") {
 
 // What is not ready since when.
 
-namespace {
-
 status_document listing(std::vector<resource_table::entry> entries) {
     status_document document;
     document.collections.emplace_back(entries);
@@ -278,8 +274,6 @@ std::vector<std::pair<std::uint64_t, std::chrono::seconds>> since(const readines
 }
 
 using seen = std::vector<std::pair<std::uint64_t, std::chrono::seconds>>;
-
-} // namespace
 
 TEST_CASE("what is not ready is so since the first document that said it, longest first") {
     readiness known;
@@ -377,3 +371,5 @@ TEST_CASE("of many, the oldest are named") {
     REQUIRE(found.size() == 20);
     for (std::uint64_t i = 0; i < 20; ++i) CHECK(found[i] == std::pair{i, std::chrono::seconds(i)});
 }
+
+} // namespace readiness_test

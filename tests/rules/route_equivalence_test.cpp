@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-using namespace sidecar;
+namespace route_equivalence_test {
 
-namespace {
+using namespace sidecar;
 
 const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
 const std::string project = "/api/v1/projects/" + id;
@@ -61,8 +61,6 @@ std::string unescaped(const std::string& text) {
     }
     return plain;
 }
-
-} // namespace
 
 TEST_CASE("spellings that the backend takes for the upload route are gated") {
     for (const auto* path :
@@ -144,3 +142,5 @@ TEST_CASE("property: any spelling is selected as Grape's own expressions select 
     }
     CHECK(selected > 4'000);
 }
+
+} // namespace route_equivalence_test

@@ -6,9 +6,9 @@
 
 #include <doctest/doctest.h>
 
-using namespace sidecar;
+namespace status_document_test {
 
-namespace {
+using namespace sidecar;
 
 const schema dds{{{"projects", {"is_upload_ready", "is_download_ready"}}, {"files", {"is_download_ready"}}}};
 constexpr std::string_view one = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1", two = "777be35a-98e0-4c2e-9a17-7bc009f9b111";
@@ -36,8 +36,6 @@ const member_states* find(const status_document& document, std::size_t collectio
 
 std::string entry(std::string_view more) { return "{\"id\":\"" + std::string(one) + "\"" + std::string(more) + "}"; }
 std::string projects(std::string_view entries) { return "{\"projects\":[" + std::string(entries) + "]}"; }
-
-} // namespace
 
 TEST_CASE("a status document is read by collection, id and member") {
     const auto document = taken(sample);
@@ -227,3 +225,5 @@ TEST_CASE("a document of a million entries") {
     for (std::size_t i = 0; i < ids.size(); i += 97)
         REQUIRE(document.collections[0].find(ids[i])->get(0) == (i % 2 == 0 ? state::not_ready : state::ready));
 }
+
+} // namespace status_document_test

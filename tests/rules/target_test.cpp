@@ -4,15 +4,13 @@
 
 #include <string>
 
-using namespace sidecar;
+namespace target_test {
 
-namespace {
+using namespace sidecar;
 
 bool has_info(std::string_view sent) { return target(sent).has_flag("info"); }
 
 const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
-
-} // namespace
 
 TEST_CASE("a target is a path and a query") {
     CHECK(target("/a/b?c?d").path() == "/a/b");
@@ -124,3 +122,5 @@ TEST_CASE("an id's characters may be percent-encoded, once") {
     CHECK_FALSE(parse_encoded_uuid(id + id));
     CHECK_FALSE(parse_encoded_uuid(all + "%"));
 }
+
+} // namespace target_test

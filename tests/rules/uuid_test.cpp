@@ -4,12 +4,12 @@
 
 #include <string>
 
+namespace uuid_test {
+
 using sidecar::parse_uuid;
 using sidecar::uuid;
 
-namespace {
 const std::string text = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
-}
 
 TEST_CASE("a UUID is read and written back") {
     const auto id = parse_uuid(text);
@@ -47,3 +47,5 @@ TEST_CASE("any other byte at any place makes it no UUID") {
         }
     }
 }
+
+} // namespace uuid_test
