@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <utility>
 
 extern char** environ; // NOLINT(readability-redundant-declaration): not everywhere in <unistd.h>
 
@@ -99,6 +100,20 @@ void program::halt() const {
 }
 
 void program::go_on() const { ::kill(id_, SIGCONT); }
+
+int program::terminate() {
+    ::kill(id_, SIGTERM);
+    const auto until = std::chrono::steady_clock::now() + 4 * patience;
+    while (is_alive()) {
+        if (std::chrono::steady_clock::now() > until) return -1;
+        pollfd its_output{output_, POLLIN, 0}; // ends with it
+        char bytes[4096];
+        if (::poll(&its_output, 1, 100) > 0 && ::read(output_, bytes, sizeof bytes) == 0) break;
+    }
+    int how = 0;
+    ::waitpid(std::exchange(id_, -1), &how, 0);
+    return WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+}
 
 // Its output up to the line that holds this, and what else has come by then.
 std::string program::read_until(std::string_view text) {

@@ -35,6 +35,8 @@ public:
     // All its threads stand still until it goes on: what happens meanwhile comes to it at once.
     void halt() const;
     void go_on() const;
+    // SIGTERM, and its exit code; -1: it was ended by a signal, or does not end.
+    int terminate();
 
 private:
     std::size_t pages(int column) const;

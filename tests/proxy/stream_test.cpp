@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -133,6 +136,24 @@ TEST_CASE("a reset is an error, never an end") {
     }
     CHECK(c.here.is_reset());
     CHECK(c.here.is_gone());
+}
+
+TEST_CASE("what can't be watched is closed, once") {
+    event_loop loop;
+    const auto file = [] { return ::memfd_create("a file has no events", MFD_CLOEXEC); };
+    const auto is_open = [](int descriptor) { return ::fcntl(descriptor, F_GETFD) >= 0; };
+    int another = -1;
+    {
+        stream here{loop.set, loop.timers};
+        const int descriptor = file();
+        CHECK(here.open(descriptor) == std::errc::operation_not_permitted);
+        CHECK_FALSE(is_open(descriptor));
+        another = file();
+        REQUIRE(another == descriptor); // another's now
+        here.close();
+    }
+    CHECK(is_open(another));
+    ::close(another);
 }
 
 TEST_CASE("a wait to read has its deadline, and bytes that come behind it are still there") {
