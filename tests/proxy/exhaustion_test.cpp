@@ -133,12 +133,16 @@ TEST_CASE_FIXTURE(fixture, "out of descriptors, clients wait or get a 503, and a
 }
 
 TEST_CASE("a drain while there is no descriptor for who waits to be accepted ends in order") {
-    const scripted_backend backend;
-    const closed_port no_status;
-    program sidecar(in_front_of(backend.port(), no_status.port()) + "drain: {accept_for: 0s, timeout: 1s}\n");
+    const closed_port nobody;
+    program sidecar(in_front_of(nobody.port(), nobody.port()) + "drain: {accept_for: 0s, timeout: 1s}\n");
+    {
+        auto first = sidecar.connect(); // UBSan takes descriptors to tell what objects are, the first time
+        first.send("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        REQUIRE(status_of(first.receive_rest()) == 503);
+    }
     const auto there = sidecar.descriptors();
     bool some_again = false;
-    SUBCASE("nor is there one then") { some_again = sanitized; } // UBSan itself takes one to tell an object
+    SUBCASE("nor is there one then") { some_again = false; }
     SUBCASE("but then there is") { some_again = true; }
     sidecar.limit(RLIMIT_NOFILE, there);
     const auto client = sidecar.connect();
