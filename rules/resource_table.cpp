@@ -73,9 +73,12 @@ std::optional<std::uint32_t> resource_table::not_ready_since(const uuid& id) con
 // The one that has the id, or the free one where it would go; one is always free.
 std::size_t resource_table::slot_of(const uuid& id, std::uint64_t hashed) const noexcept {
     const auto wanted = tag(hashed);
-    auto at = first_slot(hashed, tags_.size());
-    while (tags_[at] != free_slot && !(tags_[at] == wanted && slots_[at].id == id))
-        if (++at == tags_.size()) at = 0;
+    const auto size = tags_.size();
+    const auto* const tags = tags_.data(); // `at` stays below `size`: no need to check each step
+    const auto* const slots = slots_.data();
+    auto at = first_slot(hashed, size);
+    while (tags[at] != free_slot && !(tags[at] == wanted && slots[at].id == id))
+        if (++at == size) at = 0;
     return at;
 }
 
