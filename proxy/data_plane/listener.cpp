@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace sidecar {
@@ -15,43 +16,58 @@ constexpr int accepts_in_a_row = 32;                   // then those connected h
 constexpr std::chrono::milliseconds accept_pause{100}; // when the process is out of descriptors
 } // namespace
 
-listener::listener(boost::asio::io_context& context, int listening_socket, accepted to)
-    : socket_(context, listening_socket),
+listener::listener(boost::asio::io_context& context, readiness_set& set, int listening_socket, accepted to)
+    : set_(set),
+      socket_(listening_socket),
       pause_(context),
       accepted_(std::move(to)) {
-    wait();
+    if (const auto error = set_.add(socket_, *this)) {
+        ::close(socket_);
+        throw std::system_error(error, "a listening socket can't be watched");
+    }
 }
 
-void listener::wait() {
-    socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                       boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
-                           if (error) return; // the worker may be gone
-                           waiting_ = false;
-                           accept_some();
-                       }));
-    waiting_ = true;
+listener::~listener() {
+    if (socket_ < 0) return;
+    set_.remove(socket_);
+    ::close(socket_);
 }
 
-void listener::revive() {
-    if (!waiting_ && socket_.is_open()) wait();
+void listener::on_ready(std::uint32_t) {
+    if (!pausing_) accept_some();
 }
 
 void listener::accept_some() {
-    for (int i = 0; i < accepts_in_a_row && accept_one(); ++i) continue;
-    if (!std::exchange(paused_, false)) return wait();
-    pause_.expires_after(accept_pause);
-    pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
-        if (error || !socket_.is_open()) return;
-        waiting_ = false;
-        wait();
-    }));
-    waiting_ = true;
+    for (int i = 0; i < accepts_in_a_row; ++i) {
+        if (accept_one()) continue;
+        if (out_of_descriptors_) pause();
+        return;
+    }
+    set_.tell_again(socket_);
+}
+
+void listener::pause() {
+    try {
+        pause_.expires_after(accept_pause);
+        pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+            if (error) return; // the worker may be gone
+            pausing_ = false;
+            revive();
+        }));
+        pausing_ = true;
+    } catch (const std::bad_alloc&) {
+        return; // the heartbeat revives it
+    }
+}
+
+void listener::revive() {
+    if (socket_ >= 0 && !pausing_) accept_some();
 }
 
 void listener::end() {
     while (accept_one()) continue;
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    set_.remove(socket_);
+    ::close(std::exchange(socket_, -1));
     pause_.cancel();
 }
 
@@ -60,7 +76,7 @@ bool listener::accept_one() {
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
     const int descriptor =
-        ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        ::accept4(socket_, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
         try {
             accepted_(descriptor, peer);
@@ -69,7 +85,7 @@ bool listener::accept_one() {
         }
         return true;
     }
-    paused_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    out_of_descriptors_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
     return errno == ECONNABORTED || errno == EINTR;
 }
 
