@@ -569,7 +569,11 @@ private:
 
     void check_client(const client_end& client, std::size_t index) {
         const std::string_view got(client.link.received());
-        expect(got.find("POISON") == std::string_view::npos, "bytes from behind a response: ", got);
+        // A response that was changed may have another end, or none: check_message() tells what is behind the others'.
+        const bool changed = std::any_of(replies_.begin(), replies_.end(), [index](const replied& each) {
+            return each.to.client == index && each.mangled;
+        });
+        expect(changed || got.find("POISON") == std::string_view::npos, "bytes from behind a response: ", got);
         for (auto at = got.find('<'); at != std::string_view::npos; at = got.find('<', at + 1)) {
             const auto close = got.substr(at, 8).find('.');
             if (close == std::string_view::npos || close < 2) continue;
