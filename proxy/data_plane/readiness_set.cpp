@@ -57,6 +57,7 @@ bool readiness_set::take_round(std::chrono::milliseconds wait) {
         const auto at = slots_[descriptor];
         if (at.target && at.generation == generation) at.target->on_ready(events[i].events);
     }
+    if (after_round_) after_round_();
     return count > 0;
 }
 

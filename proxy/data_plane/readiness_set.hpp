@@ -12,7 +12,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace sidecar {
@@ -43,6 +45,8 @@ public:
     // How long a round that brought something waits for the next one by itself, before Asio has its turn: its timers
     // and posts are late by that at most, and each round is spared three system calls. 0, at first: not at all.
     void linger_for(std::chrono::milliseconds time) noexcept { linger_ = time; }
+    // Called behind each round, when no member is being told of anything: for what may not wait that long.
+    void after_each_round(std::function<void()> call) { after_round_ = std::move(call); }
 
 private:
     // By descriptor; the generation tells an event of a closed descriptor from one of its successor.
@@ -63,6 +67,7 @@ private:
     timer_queue& timers_;
     std::vector<slot> slots_;
     std::chrono::milliseconds linger_{0};
+    std::function<void()> after_round_;
 };
 
 } // namespace sidecar

@@ -35,6 +35,7 @@ public:
         : state_(of_all, index),
           heartbeat_(state_.context) {
         state_.lines.open(of_all.current_settings.get()->values.log.buffer_bytes);
+        state_.sockets.after_each_round([this] { reap(); }); // who has ended counts no more in the next one
         for (const int each : listening_sockets)
             listeners_.push_back(std::make_unique<listener>(
                 state_.context, state_.sockets, each,

@@ -136,7 +136,8 @@ TEST_CASE("who lingers takes what comes meanwhile in the same turn of Asio's, an
     echoing member;
     REQUIRE_FALSE(loop.set.add(member.here.descriptor(), member));
     loop.turn();
-    int turns = 0;
+    int turns = 0, rounds = 0;
+    loop.set.after_each_round([&] { ++rounds; });
     SUBCASE("not at all") { turns = 4; }
     SUBCASE("a while") {
         turns = 1;
@@ -149,6 +150,7 @@ TEST_CASE("who lingers takes what comes meanwhile in the same turn of Asio's, an
         loop.context.restart();
     }
     CHECK(member.told == 4);
+    CHECK(rounds >= 4);
 }
 
 TEST_CASE_FIXTURE(fixture, "who has its turn is not kept waiting by one who lingers") {
