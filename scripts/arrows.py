@@ -20,10 +20,7 @@ def folder_of(path):
 
 
 def arrows():
-    listed = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "*.hpp", "*.cpp"],
-        check=True, capture_output=True, text=True,
-    ).stdout.split()
+    listed = subprocess.run([f"{ROOT}/scripts/sources"], check=True, capture_output=True, text=True).stdout.split()
     found = {folder_of(name): set() for name in listed}
     for name in listed:
         if not os.path.exists(os.path.join(ROOT, name)):

@@ -20,11 +20,16 @@ CITATION = re.compile(r"((?:docs/)?behaviour\.md) (\d+(?:\.\d+)?(?:, \d+(?:\.\d+
 
 
 def tracked():
+    """Where this is no clone: all that is there, but for what was built."""
     listed = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        check=True, capture_output=True,
-    ).stdout
-    return [name for name in listed.decode().split("\0") if name and os.path.isfile(os.path.join(ROOT, name))]
+        ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, check=False
+    )
+    if listed.returncode == 0:
+        names = listed.stdout.decode().split("\0")
+    else:
+        every = (os.path.join(folder, name) for folder, _, files in os.walk(ROOT) for name in files)
+        names = [name for name in (os.path.relpath(path, ROOT) for path in every) if not name.startswith(("build/", ".git/"))]
+    return [name for name in names if name and os.path.isfile(os.path.join(ROOT, name))]
 
 
 def anchor_of(heading):

@@ -11,7 +11,7 @@ build_packages=(g++ cmake ninja-build ccache "$boost" libsimdjson-dev libyaml-cp
     prometheus-cpp-dev libcli11-dev doctest-dev)
 demo_packages=(curl)
 clang_packages=(clang libclang-rt-dev llvm clang-format clang-tidy)
-check_packages=(python3 clang-format shellcheck)
+check_packages=(git python3 clang-format shellcheck)
 peer_packages=(curl haproxy nginx prometheus python3 python3-yaml python3-jsonschema chromium fonts-dejavu-core)
 # Grape has left Debian with 13.
 grape_packages=()
