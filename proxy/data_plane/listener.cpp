@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <new>
-#include <system_error>
 #include <utility>
 
 namespace sidecar {
@@ -16,58 +15,43 @@ constexpr int accepts_in_a_row = 32;                   // then those connected h
 constexpr std::chrono::milliseconds accept_pause{100}; // when the process is out of descriptors
 } // namespace
 
-listener::listener(boost::asio::io_context& context, readiness_set& set, int listening_socket, accepted to)
-    : set_(set),
-      socket_(listening_socket),
+listener::listener(boost::asio::io_context& context, int listening_socket, accepted to)
+    : socket_(context, listening_socket),
       pause_(context),
       accepted_(std::move(to)) {
-    if (const auto error = set_.add(socket_, *this)) {
-        ::close(socket_);
-        throw std::system_error(error, "a listening socket can't be watched");
-    }
+    wait();
 }
 
-listener::~listener() {
-    if (socket_ < 0) return;
-    set_.remove(socket_);
-    ::close(socket_);
-}
-
-void listener::on_ready(std::uint32_t) {
-    if (!pausing_) accept_some();
-}
-
-void listener::accept_some() {
-    for (int i = 0; i < accepts_in_a_row; ++i) {
-        if (accept_one()) continue;
-        if (out_of_descriptors_) pause();
-        return;
-    }
-    set_.tell_again(socket_);
-}
-
-void listener::pause() {
-    try {
-        pause_.expires_after(accept_pause);
-        pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
-            if (error) return; // the worker may be gone
-            pausing_ = false;
-            revive();
-        }));
-        pausing_ = true;
-    } catch (const std::bad_alloc&) {
-        return; // the heartbeat revives it
-    }
+void listener::wait() {
+    socket_.async_wait(boost::asio::posix::descriptor_base::wait_read,
+                       boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+                           if (error) return; // the worker may be gone
+                           waiting_ = false;
+                           accept_some();
+                       }));
+    waiting_ = true;
 }
 
 void listener::revive() {
-    if (socket_ >= 0 && !pausing_) accept_some();
+    if (!waiting_ && socket_.is_open()) wait();
+}
+
+void listener::accept_some() {
+    for (int i = 0; i < accepts_in_a_row && accept_one(); ++i) continue;
+    if (!std::exchange(paused_, false)) return wait();
+    pause_.expires_after(accept_pause);
+    pause_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+        if (error || !socket_.is_open()) return;
+        waiting_ = false;
+        wait();
+    }));
+    waiting_ = true;
 }
 
 void listener::end() {
     while (accept_one()) continue;
-    set_.remove(socket_);
-    ::close(std::exchange(socket_, -1));
+    boost::system::error_code ignored;
+    socket_.close(ignored);
     pause_.cancel();
 }
 
@@ -76,7 +60,7 @@ bool listener::accept_one() {
     sockaddr_storage peer{};
     socklen_t length = sizeof peer;
     const int descriptor =
-        ::accept4(socket_, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        ::accept4(socket_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor >= 0) {
         try {
             accepted_(descriptor, peer);
@@ -85,7 +69,7 @@ bool listener::accept_one() {
         }
         return true;
     }
-    out_of_descriptors_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    paused_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
     return errno == ECONNABORTED || errno == EINTR;
 }
 

@@ -30,35 +30,29 @@ readiness_set::readiness_set(boost::asio::io_context& context, timer_queue& time
 void readiness_set::await_round() {
     set_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                     boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
-                        if (!error) take_rounds();
+                        if (!error) take_round();
                     }));
 }
 
-void readiness_set::take_rounds() {
+void readiness_set::take_round() {
     // Also when a member throws: the others still have their events.
     struct at_the_end {
         readiness_set& set;
         ~at_the_end() { set.await_round(); }
     } const go_on{*this};
-    bool busy = take_round(std::chrono::milliseconds(0));
-    const auto until = timers_.now() + linger_;
-    while (busy && timers_.now() < until && !timers_.turn_is_due())
-        busy = take_round(std::chrono::floor<std::chrono::milliseconds>(until - timers_.now()));
-}
-
-// False: there was nothing.
-bool readiness_set::take_round(std::chrono::milliseconds wait) {
     std::array<epoll_event, events_max> events;
-    const int count = ::epoll_wait(set_.native_handle(), events.data(), events_max, static_cast<int>(wait.count()));
-    timers_.update_now();
-    for (int i = 0; i < count; ++i) {
-        const auto descriptor = static_cast<std::uint32_t>(events[i].data.u64);
-        const auto generation = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
-        const auto at = slots_[descriptor];
-        if (at.target && at.generation == generation) at.target->on_ready(events[i].events);
+    // While much is going on, the next round follows at once; what Asio has to do waits no longer than a few of them.
+    for (int round = 0; round < rounds_in_a_row; ++round) {
+        const int count = ::epoll_wait(set_.native_handle(), events.data(), events_max, 0);
+        timers_.update_now();
+        for (int i = 0; i < count; ++i) {
+            const auto descriptor = static_cast<std::uint32_t>(events[i].data.u64);
+            const auto generation = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
+            const auto at = slots_[descriptor];
+            if (at.target && at.generation == generation) at.target->on_ready(events[i].events);
+        }
+        if (count < 2 || timers_.turn_is_due()) return;
     }
-    if (after_round_) after_round_();
-    return count > 0;
 }
 
 std::error_code readiness_set::add(int descriptor, member& target) noexcept {
@@ -73,21 +67,15 @@ std::error_code readiness_set::add(int descriptor, member& target) noexcept {
     auto& at = slots_[index];
     at.target = &target;
     ++at.generation;
-    const int error = control(EPOLL_CTL_ADD, descriptor);
-    if (error != 0) at.target = nullptr;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.u64 = static_cast<std::uint64_t>(at.generation) << 32 | static_cast<std::uint32_t>(descriptor);
+    if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, descriptor, &event) == 0) return {};
+    const int error = errno;
+    at.target = nullptr;
     return {error, std::generic_category()};
 }
 
 void readiness_set::remove(int descriptor) noexcept { slots_[static_cast<std::size_t>(descriptor)].target = nullptr; }
-
-void readiness_set::tell_again(int descriptor) noexcept { control(EPOLL_CTL_MOD, descriptor); }
-
-int readiness_set::control(int operation, int descriptor) noexcept {
-    const std::uint64_t generation = slots_[static_cast<std::size_t>(descriptor)].generation;
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    event.data.u64 = generation << 32 | static_cast<std::uint32_t>(descriptor);
-    return ::epoll_ctl(set_.native_handle(), operation, descriptor, &event) == 0 ? 0 : errno;
-}
 
 } // namespace sidecar

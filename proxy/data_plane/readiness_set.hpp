@@ -10,11 +10,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 namespace sidecar {
@@ -39,14 +36,6 @@ public:
     [[nodiscard]] std::error_code add(int descriptor, member&) noexcept;
     // Before the descriptor is closed: no event of it arrives after this. Closing takes it out of the kernel's set.
     void remove(int descriptor) noexcept;
-    // A member that has left something undone: what is so now is told in the next round, as if it had changed.
-    void tell_again(int descriptor) noexcept;
-
-    // How long a round that brought something waits for the next one by itself, before Asio has its turn: its timers
-    // and posts are late by that at most, and each round is spared three system calls. 0, at first: not at all.
-    void linger_for(std::chrono::milliseconds time) noexcept { linger_ = time; }
-    // Called behind each round, when no member is being told of anything: for what may not wait that long.
-    void after_each_round(std::function<void()> call) { after_round_ = std::move(call); }
 
 private:
     // By descriptor; the generation tells an event of a closed descriptor from one of its successor.
@@ -56,18 +45,15 @@ private:
     };
 
     void await_round();
-    void take_rounds();
-    bool take_round(std::chrono::milliseconds wait);
-    int control(int operation, int descriptor) noexcept;
+    void take_round();
 
     static constexpr int events_max = 256; // a round; more come in the next
+    static constexpr int rounds_in_a_row = 8;
 
     handler_memory memory_;
     boost::asio::posix::stream_descriptor set_; // closes it
     timer_queue& timers_;
     std::vector<slot> slots_;
-    std::chrono::milliseconds linger_{0};
-    std::function<void()> after_round_;
 };
 
 } // namespace sidecar

@@ -16,9 +16,8 @@
 namespace sidecar {
 
 namespace {
-constexpr std::size_t refusing_max = 64;        // connections beyond the limit that are told so
-constexpr std::chrono::seconds heartbeat{1};    // how often a worker at rest turns
-constexpr std::chrono::milliseconds linger{10}; // between rounds of events, before Asio has its turn
+constexpr std::size_t refusing_max = 64;     // connections beyond the limit that are told so
+constexpr std::chrono::seconds heartbeat{1}; // how often a worker at rest turns
 // Before an allocation of a worker's thread fails, what its pools keep is freed.
 void free_what_is_kept() {
     const bool blocks = buffer_pool::free_kept();
@@ -35,11 +34,11 @@ public:
         : state_(of_all, index),
           heartbeat_(state_.context) {
         state_.lines.open(of_all.current_settings.get()->values.log.buffer_bytes);
-        state_.sockets.after_each_round([this] { reap(); }); // who has ended counts no more in the next one
         for (const int each : listening_sockets)
-            listeners_.push_back(std::make_unique<listener>(
-                state_.context, state_.sockets, each,
-                [this](int descriptor, const sockaddr_storage& peer) { admit(descriptor, peer); }));
+            listeners_.push_back(
+                std::make_unique<listener>(state_.context, each, [this](int descriptor, const sockaddr_storage& peer) {
+                    admit(descriptor, peer);
+                }));
     }
 
     ~running() {
@@ -52,7 +51,6 @@ public:
     // Memory that is missing outside of a session, where it costs but that session, must not end the worker.
     void run() {
         std::set_new_handler(free_what_is_kept);
-        state_.sockets.linger_for(linger);
         turn();
         while (!state_.context.stopped()) {
             try {

@@ -12,7 +12,6 @@ namespace readiness_set_test {
 
 using namespace sidecar;
 using namespace sidecar::testing;
-using namespace std::chrono_literals;
 
 struct told final : readiness_set::member {
     void on_ready(std::uint32_t events) override { all.push_back(events); }
@@ -117,75 +116,6 @@ TEST_CASE_FIXTURE(fixture, "a descriptor that the kernel does not take is an err
     CHECK(loop.set.add(1'000, member) == std::errc::bad_file_descriptor);
     loop.turn();
     CHECK(member.all.empty());
-}
-
-// Sends itself another byte for each one that comes, some times.
-struct echoing final : readiness_set::member {
-    void on_ready(std::uint32_t events) override {
-        if (!(events & EPOLLIN)) return;
-        here.receive();
-        if (++told < 4) there.send("x");
-    }
-    std::pair<int, int> pair = unix_pair();
-    peer_socket here{pair.first}, there{pair.second};
-    int told = 0;
-};
-
-TEST_CASE("who lingers takes what comes meanwhile in the same turn of Asio's, and no longer than that") {
-    event_loop loop;
-    echoing member;
-    REQUIRE_FALSE(loop.set.add(member.here.descriptor(), member));
-    loop.turn();
-    int turns = 0, rounds = 0;
-    loop.set.after_each_round([&] { ++rounds; });
-    SUBCASE("not at all") { turns = 4; }
-    SUBCASE("a while") {
-        turns = 1;
-        loop.set.linger_for(20ms); // the last time, in vain
-    }
-    member.there.send("x");
-    for (int i = 0; i < turns; ++i) {
-        CHECK(member.told < 4);
-        CHECK(loop.context.poll_one() == 1);
-        loop.context.restart();
-    }
-    CHECK(member.told == 4);
-    CHECK(rounds >= 4);
-}
-
-TEST_CASE_FIXTURE(fixture, "who has its turn is not kept waiting by one who lingers") {
-    struct waking final : readiness_set::member {
-        explicit waking(waiter& other) : next(other) {}
-        void on_ready(std::uint32_t events) override {
-            if (events & EPOLLIN) next.resume_later(wake::ready);
-        }
-        waiter& next;
-    };
-    waiter next(loop.timers);
-    bool had_its_turn = false;
-    auto waiting = [](waiter& one, bool& had) -> task<> {
-        co_await one.until(time_point::max());
-        had = true;
-    }(next, had_its_turn);
-    waking first(next);
-    REQUIRE_FALSE(loop.set.add(here.descriptor(), first));
-    loop.turn();
-    loop.set.linger_for(std::chrono::hours(1)); // or it would wait until then
-    waiting.start();
-    there.send("x");
-    loop.turn();
-    CHECK(had_its_turn);
-}
-
-TEST_CASE_FIXTURE(fixture, "a member that asks is told again of what it has left") {
-    there.send("x");
-    REQUIRE_FALSE(loop.set.add(here.descriptor(), member));
-    loop.turn();
-    const auto before = member.all.size();
-    loop.set.tell_again(here.descriptor());
-    loop.turn();
-    CHECK(member.all.size() == before + 1);
-    CHECK((member.last() & EPOLLIN) != 0);
 }
 
 TEST_CASE("very many members are told, more than fit into one round") {
