@@ -162,7 +162,7 @@ TEST_CASE("plots are drawn of what there is, and text in them is escaped") {
 TEST_CASE("a mark has its word where there is room, the latest first") {
     made_standing made;
     made.pass(900s);
-    const auto note = [&](std::string label, std::chrono::seconds ago) {
+    const auto note = [&](const std::string& label, std::chrono::seconds ago) {
         made.seen.past.note(event_kind::note, label, label, made.now.now - ago);
     };
     note("gone long ago", 901s);

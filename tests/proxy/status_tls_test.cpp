@@ -70,7 +70,7 @@ TEST_CASE("what no certificate can be for is not asked, whatever certificate the
         std::optional<http_failure> why;
         bool ended = false;
         const auto by = std::chrono::steady_clock::now() + 20s;
-        boost::asio::co_spawn(io, client.get({}, by, by), [&](std::exception_ptr, const auto& got) {
+        boost::asio::co_spawn(io, client.get({}, by, by), [&](const std::exception_ptr&, const auto& got) {
             ended = true;
             if (!got) why = got.error();
         });

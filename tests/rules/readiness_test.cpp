@@ -250,7 +250,7 @@ TEST_CASE("beyond the limit the oldest go, and are counted") {
 
 // What is not ready since when.
 
-status_document listing(std::vector<resource_table::entry> entries) {
+status_document listing(const std::vector<resource_table::entry>& entries) {
     status_document document;
     document.collections.emplace_back(entries);
     document.collections.emplace_back();
@@ -258,8 +258,8 @@ status_document listing(std::vector<resource_table::entry> entries) {
 }
 
 // Takes the next document as a poll does.
-void poll(readiness& known, time_point at, std::vector<resource_table::entry> entries) {
-    auto document = listing(std::move(entries));
+void poll(readiness& known, time_point at, const std::vector<resource_table::entry>& entries) {
+    auto document = listing(entries);
     document.note_first_seen(known, at);
     known.document = std::make_shared<const status_document>(std::move(document));
     known.asked_at = known.answered_at = at;
