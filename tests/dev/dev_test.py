@@ -135,12 +135,12 @@ class Steps(unittest.TestCase):
         self.folder = tempfile.mkdtemp()
         os.chmod(self.folder, 0o777)
         self.addCleanup(shutil.rmtree, self.folder)
+        for name in ("steps.sh", "packages.sh"):  # another user may not read root's clone
+            shutil.copy(ROOT / "scripts" / name, self.folder)
 
     def script(self, body):
         path = os.path.join(self.folder, "steps")
-        pathlib.Path(path).write_text(
-            f"set -euo pipefail\ncd {self.folder}\n. {ROOT}/scripts/steps.sh\n. {ROOT}/scripts/packages.sh\n{body}\n"
-        )
+        pathlib.Path(path).write_text(f"set -euo pipefail\ncd {self.folder}\n. ./steps.sh\n. ./packages.sh\n{body}\n")
         return ["bash", path]
 
     def pid_in(self, name):
