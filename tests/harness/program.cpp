@@ -101,18 +101,22 @@ void program::halt() const {
 
 void program::go_on() const { ::kill(id_, SIGCONT); }
 
-int program::terminate() {
+program::ending program::terminate() {
     ::kill(id_, SIGTERM);
+    std::string said;
     const auto until = std::chrono::steady_clock::now() + 4 * patience;
-    while (is_alive()) {
-        if (std::chrono::steady_clock::now() > until) return -1;
-        pollfd its_output{output_, POLLIN, 0}; // ends with it
+    for (;;) { // its output ends with it
+        if (std::chrono::steady_clock::now() > until) return {-1, said + "(and does not end)"};
+        pollfd its_output{output_, POLLIN, 0};
         char bytes[4096];
-        if (::poll(&its_output, 1, 100) > 0 && ::read(output_, bytes, sizeof bytes) == 0) break;
+        if (::poll(&its_output, 1, 100) <= 0) continue;
+        const auto n = ::read(output_, bytes, sizeof bytes);
+        if (n <= 0) break;
+        said.append(bytes, static_cast<std::size_t>(n));
     }
     int how = 0;
     ::waitpid(std::exchange(id_, -1), &how, 0);
-    return WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+    return {WIFEXITED(how) ? WEXITSTATUS(how) : -1, said};
 }
 
 // Its output up to the line that holds this, and what else has come by then.

@@ -35,8 +35,12 @@ public:
     // All its threads stand still until it goes on: what happens meanwhile comes to it at once.
     void halt() const;
     void go_on() const;
-    // SIGTERM, and its exit code; -1: it was ended by a signal, or does not end.
-    int terminate();
+    // SIGTERM. The code: -1 if a signal ended it, or it does not end.
+    struct ending {
+        int code;
+        std::string said; // its output since it serves
+    };
+    ending terminate();
 
 private:
     std::size_t pages(int column) const;

@@ -135,11 +135,6 @@ TEST_CASE_FIXTURE(fixture, "out of descriptors, clients wait or get a 503, and a
 TEST_CASE("a drain while there is no descriptor for who waits to be accepted ends in order") {
     const closed_port nobody;
     program sidecar(in_front_of(nobody.port(), nobody.port()) + "drain: {accept_for: 0s, timeout: 1s}\n");
-    {
-        auto first = sidecar.connect(); // UBSan takes descriptors to tell what objects are, the first time
-        first.send("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        REQUIRE(status_of(first.receive_rest()) == 503);
-    }
     const auto there = sidecar.descriptors();
     bool some_again = false;
     SUBCASE("nor is there one then") { some_again = false; }
@@ -149,7 +144,9 @@ TEST_CASE("a drain while there is no descriptor for who waits to be accepted end
     sidecar.halt(); // the end of its pause, the end of the want and the signal come to it at once
     if (some_again) sidecar.limit(RLIMIT_NOFILE, 1000);
     sidecar.go_on();
-    CHECK(sidecar.terminate() == 0);
+    const auto end = sidecar.terminate();
+    INFO(end.said);
+    CHECK(end.code == 0);
 }
 
 } // namespace exhaustion_test
