@@ -44,14 +44,15 @@ resource_table::resource_table(const std::vector<entry>& listed) {
         }
         for (std::size_t i = 0; i < some.size(); ++i) {
             const auto at = slot_of(some[i].id, hashes[i]);
+            auto& slot = slots_[at];
             if (tags_[at] == free_slot) ++size_;
+            slot.members.for_each_not_ready([this](std::size_t member) { --not_ready_counts_[member]; });
+            some[i].members.for_each_not_ready([this](std::size_t member) { ++not_ready_counts_[member]; });
             tags_[at] = tag(hashes[i]);
-            slots_[at] = some[i];
+            slot = some[i];
         }
         entries = entries.subspan(some.size());
     }
-    for (const auto& e : slots_)
-        e.members.for_each_not_ready([this](std::size_t member) { ++not_ready_counts_[member]; });
 }
 
 const resource_table::entry* resource_table::find_entry(const uuid& id) const noexcept {
