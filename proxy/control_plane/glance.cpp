@@ -87,8 +87,8 @@ lamp backend_lamp(const standing& now, const history::window& minute) {
                           count_words(minute.came.upstream_idle));
     if (const auto sent = minute.came.connects + minute.came.reuses; sent != 0)
         of.line += " · " + share_words(static_cast<double>(minute.came.reuses), static_cast<double>(sent)) + " reused";
-    if (minute.came.connect_failures != 0)
-        of.line += fmt::format(" · {} failed connects", count_words(minute.came.connect_failures));
+    if (const auto n = minute.came.connect_failures; n != 0)
+        of.line += " · " + count_words(n) + (n == 1 ? " connect failed" : " connects failed");
     const auto silence = seconds_between(now.seen->past.last_response_at(), now.now);
     if (of.level == health::failing && silence > 2) of.line += " · last response " + span_words(silence) + " ago";
     return of;

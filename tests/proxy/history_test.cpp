@@ -1,3 +1,4 @@
+#include "proxy/control_plane/glance.hpp"
 #include "proxy/control_plane/history.hpp"
 #include "proxy/control_plane/observer.hpp"
 #include "proxy/control_plane/plots.hpp"
@@ -89,6 +90,7 @@ TEST_CASE("the backend is unreachable if connects fail and none succeeds, not if
     made.first.requests_in_flight.set(3);
     made.pass(1s);
     CHECK(judge(made.now).sentence == "backend unreachable for 1.0 s: 3 requests wait for it, up to 10 s");
+    CHECK(look_at_a_glance(made.now).backend.line.find(" · 2 connects failed") != std::string::npos);
 }
 
 TEST_CASE("a closed gate is neither an error nor a client's mistake") {
