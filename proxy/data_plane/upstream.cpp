@@ -80,8 +80,9 @@ upstream_lease upstream::take_idle(reuse how, const settings& config) {
         idle_.pop_back();
         metrics_.upstream_idle.set(idle_.size());
         // The event of its end may be on its way: ask the kernel. Bytes of nobody's response end it too.
-        if (lease->idle_until_ <= now || !lease->link.is_quiet()) {
-            tell_closed(*lease, lease->idle_until_ <= now ? "idle_timeout" : "by_backend");
+        const bool is_too_old = idle_until(*lease) <= now;
+        if (is_too_old || !lease->link.is_quiet()) {
+            tell_closed(*lease, is_too_old ? "idle_timeout" : "by_backend");
             continue;
         }
         lease->link.rest(nullptr);
@@ -235,7 +236,6 @@ void upstream::give_back(upstream_lease lease, const settings& config) {
     if (lease->generation_ != generation_) return close(std::move(lease), "address_changed");
     if (lease->link.end_seen() || lease->link.is_gone()) return close(std::move(lease), "by_backend");
     lease->used_at_ = timers_.now();
-    lease->idle_until_ = lease->used_at_ + config.values.upstream.idle_timeout;
     if (!line_.empty()) {
         auto& next = *line_.front();
         const bool will_do = next.how == reuse::always ||
@@ -250,13 +250,17 @@ void upstream::give_back(upstream_lease lease, const settings& config) {
     if (idle_max_ == 0) return close(std::move(lease), "max_idle");
     if (idle_.size() >= idle_max_) close_least_used("max_idle");
     lease->link.rest(lease.get());
-    if (idle_.empty()) close_at(lease->idle_until_);
+    if (idle_.empty()) close_at(idle_until(*lease));
     idle_.push_back(std::move(lease));
     metrics_.upstream_idle.set(idle_.size());
 }
 
 void upstream::use(const settings& config) {
     idle_max_ = config.upstream_idle_max;
+    if (idle_timeout_ != config.values.upstream.idle_timeout) {
+        idle_timeout_ = config.values.upstream.idle_timeout;
+        if (!idle_.empty()) close_at(idle_until(*idle_.front()));
+    }
     if (addresses_ == config.upstream_addresses) return;
     addresses_ = config.upstream_addresses;
     ++generation_;
@@ -287,12 +291,14 @@ void upstream::close_expired() {
     timers_.update_now();
     // The least recently used are first.
     const auto alive = std::find_if(idle_.begin(), idle_.end(),
-                                    [&](const upstream_lease& each) { return each->idle_until_ > timers_.now(); });
+                                    [&](const upstream_lease& each) { return idle_until(*each) > timers_.now(); });
     std::for_each(idle_.begin(), alive, [this](const auto& each) { tell_closed(*each, "idle_timeout"); });
     idle_.erase(idle_.begin(), alive);
     metrics_.upstream_idle.set(idle_.size());
-    if (!idle_.empty()) close_at(idle_.front()->idle_until_);
+    if (!idle_.empty()) close_at(idle_until(*idle_.front()));
 }
+
+time_point upstream::idle_until(const upstream_connection& one) const noexcept { return one.used_at_ + idle_timeout_; }
 
 void upstream::close_at(time_point at) {
     expiry_.expires_at(at);

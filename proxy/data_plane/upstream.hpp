@@ -50,7 +50,6 @@ private:
     std::uint64_t generation_;   // of the pool's addresses
     bool has_place_ = false;     // counts below upstream.max_connections
     time_point used_at_{};       // when it was given back
-    time_point idle_until_{};
 };
 
 using upstream_lease = std::unique_ptr<upstream_connection>;
@@ -68,7 +67,7 @@ public:
     upstream(const upstream&) = delete;
     upstream& operator=(const upstream&) = delete;
 
-    // Idle connections to other addresses than these settings' are closed.
+    // By these settings from now on, also what is idle already: connections to other addresses are closed.
     void use(const settings&);
 
     // A kept connection that the backend has not closed and that has nothing to read, or null.
@@ -96,6 +95,7 @@ private:
     void place_is_free() noexcept;
     bool take_place(upstream_connection&, const settings&);
     bool is_away(const settings&) const noexcept;
+    time_point idle_until(const upstream_connection&) const noexcept;
     task<failure_reason> wait_for_place(reuse, stream& client, const settings&, upstream_lease& into);
     task<failure_reason> reach(stream& client, const settings&, upstream_connection& into);
     task<bool> connect_once(const socket_address&, milliseconds timeout, upstream_connection& into);
@@ -124,6 +124,7 @@ private:
     std::uint64_t made_ = 0;
     std::size_t open_ = 0; // places taken
     std::size_t idle_max_ = 0;
+    milliseconds idle_timeout_{0};
     std::optional<time_point> away_since_; // no connection stood since then
     bool probing_ = false;
 };

@@ -170,6 +170,25 @@ TEST_CASE("a kept connection is closed after its idle time") {
     CHECK(client.receive(ok.size()) == ok);
 }
 
+TEST_CASE("a reload with a shorter idle time holds for what is idle already") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    auto first = proxy.connect(), second = proxy.connect();
+    first.send(get);
+    auto one = backend.accept();
+    auto two = backend.serve_one(second, get, ok);
+    one.receive_head();
+    one.send(ok);
+    CHECK(first.receive(ok.size()) == ok);
+    proxy.reload([](config& c) { c.upstream.idle_timeout = 100ms; });
+    first.send(get); // the worker learns of it
+    CHECK(one.receive_head() == get);
+    one.send(ok);
+    CHECK(first.receive(ok.size()) == ok);
+    CHECK(one.receive_rest().empty());
+    CHECK(two.receive_rest().empty());
+}
+
 TEST_CASE("no more connections are kept than idle_connections_max") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) { c.upstream.idle_connections_max = 1; });
