@@ -28,4 +28,6 @@ function(sidecar_revision target)
       -DREVISION=${SIDECAR_REVISION} -P ${CMAKE_SOURCE_DIR}/cmake/revision.cmake)
   add_dependencies(${target} sidecar_revision)
   target_sources(${target} PRIVATE ${output})
+  # clang-tidy is to judge a batch that has not been built.
+  set_source_files_properties(${output} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()

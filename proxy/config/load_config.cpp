@@ -112,7 +112,7 @@ result<config> load_config(const std::filesystem::path& path, const overrides& o
 }
 
 result<config> load_what_is_right(const std::filesystem::path& path, const overrides& over) {
-    const auto by_options_alone = read_config("{}", path.string(), over);
+    auto by_options_alone = read_config("{}", path.string(), over);
     if (!by_options_alone) return by_options_alone;
     const auto text = read_file(path);
     if (!text) return by_options_alone;

@@ -137,7 +137,7 @@ result<config> config_in_use(const command_line& line) {
     const auto over = overrides_of(line);
     const auto file = find_file(line);
     if (!file) return read_config("{}", "", over);
-    const auto read = load_config(*file, over);
+    auto read = load_config(*file, over);
     if (read) return read;
     auto in_use = load_what_is_right(*file, over);
     if (!in_use) return in_use;
