@@ -2,17 +2,18 @@
 
 namespace sidecar {
 
-bool readiness_board::learn(const learned_entry& entry, std::uint64_t schema_fingerprint, std::size_t entries_max,
-                            time_point now) {
+bool readiness_board::learn(const learned_entry& entry, const schema& by, std::size_t entries_max, time_point now) {
     std::size_t dropped = 0;
     {
         std::lock_guard lock(mutex_);
-        if (schema_fingerprint != current_.schema_fingerprint) return true;
+        const auto lesson = by == schema_ ? entry : translated(entry, by, schema_);
+        if (!lesson) return true; // of nothing that is asked for now
         static const learned nothing;
         const learned& before = current_.recent ? *current_.recent : nothing;
         const auto asked_at = current_.document ? std::optional(current_.asked_at) : std::nullopt;
-        current_.recent =
-            std::make_shared<learned>(before.with(entry, asked_at, now - current_.max_age, entries_max, dropped));
+        // As readiness::counts() has it.
+        const auto expired = current_.fresh(now) ? time_point::min() : now - current_.max_age;
+        current_.recent = std::make_shared<learned>(before.with(*lesson, asked_at, expired, entries_max, dropped));
         published_.publish(std::make_shared<readiness>(current_));
     }
     if (on_learned_) on_learned_();

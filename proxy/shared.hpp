@@ -46,8 +46,8 @@ public:
     explicit readiness_board(std::function<void()> on_learned = {}) : on_learned_(std::move(on_learned)) {}
 
     // A worker, before it relays the end of the response. False: no room (learn_entries_max), it was the oldest's.
-    // What was learned by another schema than the present one says nothing, and is dropped.
-    bool learn(const learned_entry&, std::uint64_t schema_fingerprint, std::size_t entries_max, time_point now);
+    // `by`: the schema of its places, which a reload may have replaced meanwhile.
+    bool learn(const learned_entry&, const schema& by, std::size_t entries_max, time_point now);
 
     // The control thread: a good poll's document, or the old one renewed by a 304 (document null).
     void publish(std::shared_ptr<const status_document> document, time_point asked_at, time_point answered_at);

@@ -25,6 +25,20 @@ std::optional<std::size_t> schema::collection_of(std::string_view name) const no
     return std::nullopt;
 }
 
+std::optional<learned_entry> translated(const learned_entry& lesson, const schema& from, const schema& to) {
+    const auto& named = from.collections[lesson.collection];
+    const auto collection = to.collection_of(named.name);
+    if (!collection) return std::nullopt;
+    learned_entry there{*collection, lesson.id, {}, lesson.at};
+    const auto& members = to.collections[*collection].members;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const auto known = std::find(named.members.begin(), named.members.end(), members[i]);
+        if (known == named.members.end()) continue;
+        there.members.set(i, lesson.members.get(static_cast<std::size_t>(known - named.members.begin())));
+    }
+    return there.members == member_states{} ? std::nullopt : std::optional(there);
+}
+
 const learned_entry* learned::find(std::size_t collection, const uuid& id) const noexcept {
     const auto newest = std::find_if(entries.rbegin(), entries.rend(),
                                      [&](const auto& e) { return e.id == id && e.collection == collection; });

@@ -132,6 +132,9 @@ struct learned_entry {
     time_point at; // when the response passed
 };
 
+// The same by another schema's places, by the names; nothing: that one asks for none of it.
+std::optional<learned_entry> translated(const learned_entry&, const schema& from, const schema& to);
+
 // Few entries: those of about one poll interval. Newest last.
 struct learned {
     std::vector<learned_entry> entries;
@@ -166,13 +169,15 @@ struct readiness {
 
     bool fresh(time_point now) const noexcept { return document && now - answered_at <= max_age; }
 
-    // Learned and not yet overtaken by a poll that was sent after it: the learned word, while younger than max_age.
+    // Learned and not yet overtaken by a poll that was sent after it: the learned word, while younger than max_age or
+    // than the document's age allows.
     // Else the document's word while it is fresh; a resource or member it does not list is as `unlisted_means`.
     state look_up(std::size_t collection, std::size_t member, const uuid& id, time_point now) const noexcept;
 
-    // Whether what was learned still counts: no later poll has had its say, and it is not too old.
+    // Whether what was learned still counts: no later poll has had its say, and it is not too old. While the document
+    // counts, which was asked for before, the lesson does: else what is older would have the last word.
     bool counts(const learned_entry& lesson, time_point now) const noexcept {
-        return !(document && lesson.at < asked_at) && now - lesson.at <= max_age;
+        return !(document && lesson.at < asked_at) && (now - lesson.at <= max_age || fresh(now));
     }
 
     // What is not ready by either's word, longest first, each resource once. Looks at all entries.

@@ -31,7 +31,10 @@ task<> download::run() {
     begin();
     if (augmenter_) co_await collect();
     if (attempt_.failed()) co_return;
-    if (attempt_.precondition_failed) co_return attempt_.response_complete();
+    if (attempt_.precondition_failed) {
+        attempt_.stop_upload_at_end = true; // a local reply is to go out, now
+        co_return attempt_.response_complete();
+    }
     const std::string_view collected = !augmenter_ ? std::string_view{} : made_ ? made_->body : augmenter_->held();
     co_await relay({out_.data(), collected});
     if (!attempt_.failed()) attempt_.response_complete();
@@ -101,10 +104,12 @@ io_result download::read_some() {
 // Reads once something has come. False: the attempt is over; or the end came, and it was the message's.
 task<bool> download::more() {
     auto& link = attempt_.backend->link;
+    auto& waits_since = request_.from.download_waits_since;
     if (!attempt_.awaiting_head) attempt_.response_due = request_.now() + request_.upstream().body_timeout;
     while (!attempt_.failed()) { // the upload may have, before this began to wait
         const auto read = read_some();
         if (read.status == io::done) {
+            waits_since = time_point::max();
             attempt_.response_has_begun();
             auto& record = request_.record;
             if (record.answered_at == time_point{} || attempt_.awaiting_head) record.answered_at = request_.now();
@@ -118,6 +123,7 @@ task<bool> download::more() {
             co_return false;
         }
         if (attempt_.received.empty()) attempt_.received.release(); // who waits holds none
+        if (!attempt_.awaiting_head) waits_since = std::min(waits_since, request_.now());
         const auto woken = co_await link.readable(attempt_.response_due);
         if (attempt_.failed()) break;
         if (request_.client.is_gone() || (woken == wake::cancelled && request_.client.end_seen() &&
@@ -309,8 +315,7 @@ void download::learn() {
     const auto rule = std::get<forward>(r.decided.action).learn->rule;
     const auto now = std::chrono::steady_clock::now(); // a poll sent this very moment must count as earlier
     const auto lesson = r.config->rules.lesson(rule, *id, now);
-    const bool all_kept =
-        r.worker.common.board.learn(lesson, r.config->schema_fingerprint, rules.learn_entries_max, now);
+    const bool all_kept = r.worker.common.board.learn(lesson, r.config->rules.needs(), rules.learn_entries_max, now);
     if (!all_kept) hit[limit::learn_entries].add();
     r.worker.metrics.learned.add();
     r.decided.id = id;

@@ -89,6 +89,22 @@ TEST_CASE_FIXTURE(fixture, "a project just created is gated at once, until a pol
     CHECK_FALSE(is_gated());
 }
 
+TEST_CASE_FIXTURE(fixture, "it is not forgotten over a reload that asks for more members") {
+    client.send(create);
+    backend.await_request(up);
+    CHECK(up.receive(create.size()) == create);
+    proxy.reload([](config& c) {
+        c.rules.rules.insert(c.rules.rules.begin(), {"more", "GET", "/projects/{id}/more", "info",
+                                                     sidecar::augment_rule{"projects", {"is_searchable"}, {}}});
+    });
+    status.await_polled();
+    status.hold();
+    const auto answer = accepted(json, created);
+    up.send(answer);
+    CHECK(client.receive(answer.size()) == answer);
+    CHECK(is_gated());
+}
+
 TEST_CASE_FIXTURE(fixture, "then the snapshot's word counts") {
     status.hold();
     pass(accepted(json, created));

@@ -92,7 +92,7 @@ struct polling {
         lesson.id = project;
         lesson.members.set(0, state::not_ready);
         lesson.at = steady::now();
-        board.learn(lesson, board.published().get()->schema_fingerprint, 100, lesson.at);
+        board.learn(lesson, needs, 100, lesson.at);
         poll.learned();
     }
 };

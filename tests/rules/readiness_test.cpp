@@ -196,6 +196,31 @@ TEST_CASE("what was learned ages as the document does") {
     CHECK(known.look_up(0, 0, a, start + 30s + 1ns) == state::unknown);
 }
 
+TEST_CASE("what was learned does not end before a document that was asked for before it") {
+    auto known = told(all_ready);
+    known.answered_at = start + 5s; // a slow poll
+    teach(known, {lesson(a, start + 1s)});
+    CHECK(known.look_up(0, 0, a, start + 31s + 1ns) == state::not_ready);
+    CHECK(known.look_up(0, 0, a, start + 35s) == state::not_ready);
+    CHECK(known.look_up(0, 0, a, start + 35s + 1ns) == state::unknown);
+}
+
+TEST_CASE("a lesson goes over to another schema by the names") {
+    const schema from{{{"projects", {"is_upload_ready", "is_download_ready"}}}};
+    const schema to{{{"files", {"is_a"}}, {"projects", {"is_a", "is_download_ready"}}}};
+    auto what = lesson(a, start);
+    what.members.set(1, state::not_ready);
+    const auto there = translated(what, from, to);
+    REQUIRE(there);
+    CHECK(there->collection == 1);
+    CHECK(there->id == a);
+    CHECK(there->at == start);
+    CHECK(there->members.get(0) == state::unknown);
+    CHECK(there->members.get(1) == state::not_ready);
+    CHECK_FALSE(translated(what, from, schema{{{"files", {"is_a"}}}}));
+    CHECK_FALSE(translated(what, from, schema{{{"projects", {"is_a"}}}}));
+}
+
 TEST_CASE("a lesson says nothing of other members, collections and ids") {
     auto known = told(all_ready);
     teach(known, {lesson(a, start + 1s, both(state::unknown, state::not_ready))});
