@@ -15,11 +15,15 @@
 
 namespace sidecar {
 
+using namespace std::chrono_literals;
+
 namespace {
 
 // The pause between two tries to connect doubles from the first to the second.
 constexpr std::chrono::milliseconds pause_first{10};
 constexpr std::chrono::milliseconds pause_max{200};
+// What the one try finds while the backend is away is waited for no longer.
+constexpr std::chrono::milliseconds probe_wait_max{100};
 
 // Until the end of the scope the client's going ends the waits of `other`.
 class tied {
@@ -47,6 +51,31 @@ void tell(worker_log& lines, std::string_view of, const Add& add) noexcept {
 }
 
 } // namespace
+
+// The one try under way while the backend is away.
+struct upstream::probe {
+    explicit probe(upstream& in, bool is_one) noexcept : pool(in), mine(is_one) { pool.probing_ |= mine; }
+    ~probe() {
+        if (!mine) return;
+        pool.probing_ = false;
+        for (auto* each : pool.await_probe_) each->resume_later(wake::ready);
+    }
+    probe(const probe&) = delete;
+    probe& operator=(const probe&) = delete;
+
+    upstream& pool;
+    const bool mine;
+};
+
+struct upstream::wait_for_its_end {
+    wait_for_its_end(upstream& in, waiter& of) : pool(in), self(of) { pool.await_probe_.push_back(&self); }
+    ~wait_for_its_end() { std::erase(pool.await_probe_, &self); }
+    wait_for_its_end(const wait_for_its_end&) = delete;
+    wait_for_its_end& operator=(const wait_for_its_end&) = delete;
+
+    upstream& pool;
+    waiter& self;
+};
 
 // One request that waits. Its place comes to it, or a connection that has just become idle.
 struct upstream::place_in_line {
@@ -94,7 +123,6 @@ upstream_lease upstream::take_idle(reuse how, const settings& config) {
 
 task<failure_reason> upstream::connect(reuse how, stream& client, const settings& config, upstream_lease& into,
                                        time_to_connection& spent) {
-    if (is_away(config) && probing_) co_return failure_reason::upstream_connecting_failed_fast;
     into = std::make_unique<upstream_connection>(*this);
     auto began = timers_.now();
     if (!take_place(*into, config)) {
@@ -153,32 +181,57 @@ task<failure_reason> upstream::wait_for_place(reuse how, stream& client, const s
 // Whoever waits longest has it.
 void upstream::place_is_free() noexcept {
     metrics_.upstream_open.set(--open_);
-    if (line_.empty()) return;
-    auto& next = *line_.front();
-    line_.pop_front();
-    next.lease->has_place_ = true;
-    metrics_.upstream_open.set(++open_);
-    next.lease->link.reader().resume_later(wake::ready);
+    fill_places();
 }
 
-bool upstream::is_away(const settings& config) const noexcept {
-    return away_since_ && timers_.now() - *away_since_ > config.values.upstream.connect_retry;
+void upstream::fill_places() noexcept {
+    while (!line_.empty() && open_ < open_max_) {
+        auto& next = *line_.front();
+        line_.pop_front();
+        next.lease->has_place_ = true;
+        metrics_.upstream_open.set(++open_);
+        next.lease->link.reader().resume_later(wake::ready);
+    }
+}
+
+// Somebody has waited in vain for as long as a restart may take, and not so long ago that it says nothing any more.
+bool upstream::is_away(const settings& config, const upstream_connection& to) const noexcept {
+    const auto patience = config.values.upstream.connect_retry;
+    const auto now = timers_.now();
+    return away_since_ && to.generation_ == generation_ && now - *away_since_ > patience &&
+           tried_at_ - *away_since_ >= patience - pause_max && now - tried_at_ <= std::max<milliseconds>(patience, 1s);
+}
+
+// Of a try at addresses that are still the present ones.
+void upstream::note_failed(const settings& config, const upstream_connection& to, time_point began) noexcept {
+    metrics_.upstream_connect_failures.add();
+    tell_failed(config);
+    if (to.generation_ != generation_) return;
+    const auto now = timers_.now();
+    if (!away_since_ || now - tried_at_ > std::max<milliseconds>(config.values.upstream.connect_retry, 1s))
+        away_since_ = began;
+    tried_at_ = now;
+}
+
+// `none`: the backend is back, or it is this one's turn to try. Its host answers within a moment, or not at all.
+task<failure_reason> upstream::wait_for_probe(stream& client, const settings& config, upstream_connection& into) {
+    const auto give_up_at = timers_.now() + probe_wait_max;
+    while (probing_ && is_away(config, into)) {
+        const auto failed_before = probes_failed_;
+        const wait_for_its_end here(*this, into.link.reader());
+        const auto woken = co_await into.link.reader().until(give_up_at);
+        if (client.is_gone()) co_return failure_reason::client_gone;
+        if (woken == wake::deadline || probes_failed_ != failed_before)
+            co_return failure_reason::upstream_connecting_failed_fast;
+    }
+    co_return failure_reason::none;
 }
 
 task<failure_reason> upstream::reach(stream& client, const settings& config, upstream_connection& into) {
-    struct probe {
-        explicit probe(bool& flag, bool is_one) noexcept : probing(flag), mine(is_one) { probing |= mine; }
-        ~probe() {
-            if (mine) probing = false;
-        }
-        probe(const probe&) = delete;
-        probe& operator=(const probe&) = delete;
-        bool& probing;
-        bool mine;
-    };
-    if (is_away(config) && probing_) co_return failure_reason::upstream_connecting_failed_fast;
-    const probe only(probing_, is_away(config));
     const tied while_connecting(client, into.link);
+    const auto waited = co_await wait_for_probe(client, config, into);
+    if (waited != failure_reason::none) co_return waited;
+    const probe only(*this, is_away(config, into));
     const auto began = timers_.now();
     const auto give_up_at = began + config.values.upstream.connect_retry;
     for (auto pause = pause_first;; pause = std::min(pause * 2, pause_max)) {
@@ -186,17 +239,16 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
             const bool connected = co_await connect_once(address, config.values.upstream.connect_timeout, into);
             if (client.is_gone()) co_return failure_reason::client_gone;
             if (!connected) continue;
-            away_since_.reset();
+            if (into.generation_ == generation_) away_since_.reset();
             metrics_.upstream_connects.add();
             metrics_.upstream_connect.observe(timers_.now() - began);
             tell_opened(into, address, timers_.now() - began);
             co_return failure_reason::none;
         }
-        metrics_.upstream_connect_failures.add();
-        tell_failed(config);
-        if (!away_since_) away_since_ = began;
+        note_failed(config, into, began);
         into.link.close();
         const auto next_try_at = timers_.now() + pause;
+        if (only.mine) ++probes_failed_;
         if (only.mine || next_try_at >= give_up_at) co_return failure_reason::upstream_unreachable;
         co_await into.link.reader().until(next_try_at);
         if (client.is_gone()) co_return failure_reason::client_gone;
@@ -235,6 +287,7 @@ task<bool> upstream::connect_once(const socket_address& address, milliseconds ti
 void upstream::give_back(upstream_lease lease, const settings& config) {
     if (lease->generation_ != generation_) return close(std::move(lease), "address_changed");
     if (lease->link.end_seen() || lease->link.is_gone()) return close(std::move(lease), "by_backend");
+    if (open_ > open_max_) return close(std::move(lease), "max_connections"); // lowered since
     lease->used_at_ = timers_.now();
     if (!line_.empty()) {
         auto& next = *line_.front();
@@ -257,6 +310,11 @@ void upstream::give_back(upstream_lease lease, const settings& config) {
 
 void upstream::use(const settings& config) {
     idle_max_ = config.upstream_idle_max;
+    if (open_max_ != config.upstream_connections_max) {
+        open_max_ = config.upstream_connections_max;
+        while (open_ > open_max_ && !idle_.empty()) close_least_used("max_connections");
+        fill_places();
+    }
     if (idle_timeout_ != config.values.upstream.idle_timeout) {
         idle_timeout_ = config.values.upstream.idle_timeout;
         if (!idle_.empty()) close_at(idle_until(*idle_.front()));

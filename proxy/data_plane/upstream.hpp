@@ -75,7 +75,8 @@ public:
 
     // Connects; where all connections are in use, waits in line first, first come first served (and may be given one
     // that has just become idle). Tries again until `connect_retry` is over: a restarting container comes back within
-    // it. While the backend has been away for longer than that, only one request at a time tries.
+    // it. While the backend has been away for longer than that, only one request at a time tries, once, and the others
+    // wait a moment for what it finds.
     // Gives up at once when `client` is gone. `none`: `into` is connected. What it took is added to `spent`.
     task<failure_reason> connect(reuse, stream& client, const settings&, upstream_lease& into,
                                  time_to_connection& spent);
@@ -90,14 +91,19 @@ public:
 private:
     friend class upstream_connection;
     struct place_in_line;
+    struct probe;
+    struct wait_for_its_end;
 
     void drop(upstream_connection*) noexcept;
     void place_is_free() noexcept;
     bool take_place(upstream_connection&, const settings&);
-    bool is_away(const settings&) const noexcept;
+    bool is_away(const settings&, const upstream_connection&) const noexcept;
     time_point idle_until(const upstream_connection&) const noexcept;
     task<failure_reason> wait_for_place(reuse, stream& client, const settings&, upstream_lease& into);
     task<failure_reason> reach(stream& client, const settings&, upstream_connection& into);
+    task<failure_reason> wait_for_probe(stream& client, const settings&, upstream_connection& into);
+    void note_failed(const settings&, const upstream_connection&, time_point began) noexcept;
+    void fill_places() noexcept;
     task<bool> connect_once(const socket_address&, milliseconds timeout, upstream_connection& into);
     void close_at(time_point);
     void close_expired();
@@ -123,10 +129,14 @@ private:
     std::uint64_t generation_ = 0;
     std::uint64_t made_ = 0;
     std::size_t open_ = 0; // places taken
+    std::size_t open_max_ = 0;
     std::size_t idle_max_ = 0;
     milliseconds idle_timeout_{0};
-    std::optional<time_point> away_since_; // no connection stood since then
+    std::optional<time_point> away_since_; // no connection stood since then, and
+    time_point tried_at_{};                // the last try failed then
     bool probing_ = false;
+    std::uint64_t probes_failed_ = 0;
+    std::vector<waiter*> await_probe_;
 };
 
 } // namespace sidecar

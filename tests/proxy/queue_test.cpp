@@ -142,6 +142,106 @@ TEST_CASE("with the backend away for longer than connect_retry, one request prob
     CHECK(up.receive_head() == get("/next"));
 }
 
+TEST_CASE("while one request probes a backend that is back, the others wait for what it finds") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.upstream.connect_retry = 1ms; });
+    backend.refuse();
+    CHECK(status_of(proxy.ask(get("/away")).head) == 503);
+    backend.listen_again();
+    std::vector<wire> all;
+    for (int i = 0; i < 20; ++i) all.push_back(proxy.connect());
+    for (auto& each : all) each.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        auto up = backend.accept();
+        up.receive_head();
+        up.send(ok);
+    }
+    for (auto& each : all) CHECK(status_of(each.receive_answer().head) == 200);
+}
+
+TEST_CASE("that a backend was away says nothing once nobody has tried for connect_retry, or none waited so long") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.upstream.connect_retry = 1s; });
+    backend.refuse();
+    auto leaves = proxy.connect();
+    leaves.send(get("/leaves"));
+    CHECK(leaves.stays_silent(50ms));
+    leaves.reset();
+    CHECK(proxy.connect().stays_silent(1100ms));
+    auto client = proxy.connect();
+    client.send(get("/"));
+    CHECK(client.stays_silent(200ms)); // it is tried again and again
+    backend.listen_again();
+    auto up = backend.accept();
+    CHECK(up.receive_head() == get("/"));
+    up.send(ok);
+    CHECK(client.receive_answer().body == "ok");
+}
+
+TEST_CASE("an old address that nobody answers at makes no new one be away") {
+    const closed_port old;
+    scripted_backend backend;
+    sidecar_under_test proxy(old.port(), [](config& c) { c.upstream.connect_retry = 300ms; });
+    auto waits = proxy.connect();
+    waits.send(get("/old"));
+    CHECK(waits.stays_silent(50ms));
+    proxy.reload([&](config& c) { c.upstream.address.port = backend.port(); });
+    auto client = proxy.connect();
+    auto up = backend.serve_one(client, get("/new"), ok);
+    CHECK(status_of(waits.receive_answer().head) == 503);
+    std::vector<wire> all;
+    for (int i = 0; i < 5; ++i) all.push_back(proxy.connect());
+    for (auto& each : all) each.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    up.receive_head();
+    up.send(ok);
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        auto another = backend.accept();
+        another.receive_head();
+        another.send(ok);
+    }
+    for (auto& each : all) CHECK(status_of(each.receive_answer().head) == 200);
+}
+
+TEST_CASE("upstream.max_connections, raised by a reload, lets in who waits") {
+    line_of_one with;
+    std::vector<wire> line;
+    for (int i = 0; i < 3; ++i) {
+        line.push_back(with.proxy.connect());
+        line.back().send(get("/" + std::to_string(i)));
+        REQUIRE(with.until_waiting(i + 1));
+    }
+    with.proxy.reload([](config& c) { c.upstream.connections_max = 3; });
+    auto one = with.backend.accept(), two = with.backend.accept();
+    CHECK(one.receive_head() == get("/0"));
+    CHECK(two.receive_head() == get("/1"));
+    CHECK(with.until_waiting(1));
+    one.send(ok);
+    CHECK(one.receive_head() == get("/2"));
+}
+
+TEST_CASE("upstream.max_connections, lowered by a reload, holds as requests end") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.upstream.connections_max = 3; });
+    std::vector<wire> clients, ups;
+    for (int i = 0; i < 3; ++i) {
+        clients.push_back(proxy.connect());
+        clients.back().send(get("/" + std::to_string(i)));
+        ups.push_back(backend.accept());
+        ups.back().receive_head();
+    }
+    proxy.reload([](config& c) { c.upstream.connections_max = 1; });
+    auto waits = proxy.connect();
+    waits.send(get("/waits"));
+    CHECK(waits.stays_silent(20ms));
+    for (std::size_t i = 0; i < 2; ++i) {
+        ups[i].send(ok);
+        CHECK(clients[i].receive_answer().body == "ok");
+        CHECK(ups[i].receive_rest().empty()); // one too many
+    }
+    ups[2].send(ok);
+    CHECK(ups[2].receive_head() == get("/waits"));
+}
+
 TEST_CASE("connections to the backend are counted when they stand, attempts that fail apart from them") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) {
