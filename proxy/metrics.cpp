@@ -58,6 +58,7 @@ constexpr auto failures = std::to_array<failure_facts>({
     {"client_gone", party::client, 0},
     {"client_stalled", party::client, 0},
     {"status_path", party::client, 404},
+    {"drain_timeout", party::sidecar, 0},
 });
 static_assert(failures.size() == enum_size<failure_reason>, "facts for each");
 
@@ -192,6 +193,10 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
                              "Connections to the backend that wait to be used again."),
     gauge<&m::upstream_pending>("sidecar_upstream_pending_requests",
                                 "Requests that wait in line for a connection to the backend."),
+    gauge<&m::upstream_stalled>(
+        "sidecar_upstream_stalled_exchanges",
+        "Exchanges of which the backend has moved no byte for five seconds, within the request's or "
+        "the response's body."),
     gauge<&m::upstream_awaited>("sidecar_upstream_awaited_responses",
                                 "Requests sent to the backend of which no byte of the response has come."),
     count<&m::upstream_connects>("sidecar_upstream_connects_total",

@@ -115,6 +115,7 @@ enum class failure_reason : std::uint8_t {
     client_gone,
     client_stalled, // does not read
     status_path,    // a client asked for the status endpoint
+    drain_timeout,  // cut: still under way when the drain's time was over, or at a second SIGTERM
     count_
 };
 std::string_view to_string(failure_reason) noexcept;
@@ -190,6 +191,7 @@ struct worker_metrics {
     counter upstream_connects, upstream_connect_failures, upstream_reuses, upstream_open, upstream_idle;
     counter upstream_pending;    // gauge: requests that wait in line for a connection
     counter upstream_awaited;    // gauge: requests sent of which no byte of the response has come
+    counter upstream_stalled;    // gauge: within a message, and the backend has not moved for five seconds
     counter upstream_retries;    // a reused connection was dead: sent once more
     counter upstream_failures;   // closed, reset or sent rubbish
     histogram upstream_wait;     // in line for a connection; of each request that had to wait

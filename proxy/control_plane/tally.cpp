@@ -33,6 +33,7 @@ void add_moment(tally& to, const worker_metrics& of) {
     to.in_flight += of.requests_in_flight.get();
     to.pending += of.upstream_pending.get();
     to.awaited += of.upstream_awaited.get();
+    to.stalled += of.upstream_stalled.get();
     to.upstream_connections += of.upstream_open.get();
     to.upstream_idle += of.upstream_idle.get();
     if (const auto error = of.connect_errno.get(); error != 0) to.connect_errno = static_cast<int>(error);

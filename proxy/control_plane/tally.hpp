@@ -24,7 +24,7 @@ struct tally {
     summed_histogram overhead;
 
     // As it is at the moment.
-    std::uint64_t connections = 0, in_flight = 0, pending = 0, awaited = 0;
+    std::uint64_t connections = 0, in_flight = 0, pending = 0, awaited = 0, stalled = 0;
     std::uint64_t upstream_connections = 0, upstream_idle = 0;
     int connect_errno = 0;
 

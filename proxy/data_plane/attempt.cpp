@@ -32,18 +32,13 @@ attempt::attempt(request_context& of, upstream_lease on, const request_changes& 
 
 task<> attempt::run() {
     auto& r = request;
-    const auto on = r.downstream().on_half_close == half_close::abort ? stream::tie_on::end : stream::tie_on::reset;
     if (!backend->reused) r.record.mark = {}; // it waited for a connection
     backend->link.write_some(unsent);         // what is left, and what went wrong, is the upload's
     r.record.stop_own_time();
     download down(r, *this);
     if (unsent.empty() && r.body.done()) {
         upload_complete();
-        r.client.tie(backend->link, on);
-        if (r.client.is_gone() || (on == stream::tie_on::end && r.client.end_seen()))
-            fail(failure_reason::client_gone);
-        else
-            co_await down.run();
+        if (!failed()) co_await down.run();
     } else {
         r.client.tie(backend->link, stream::tie_on::reset);
         auto upward = to_its_end(sidecar::upload(*this), *this);
@@ -72,6 +67,15 @@ void attempt::upload_complete() noexcept {
         request.worker.metrics.upstream_awaited.add();
     }
     expect_response();
+    tie_to_client();
+}
+
+// All of the request is with the backend: from now on a client that goes, or has gone, ends the wait for the response.
+void attempt::tie_to_client() noexcept {
+    const bool ends_by_fin = request.downstream().on_half_close == half_close::abort;
+    request.client.tie(backend->link, ends_by_fin ? stream::tie_on::end : stream::tie_on::reset);
+    if (is_response_complete) return;
+    if (request.client.is_gone() || (ends_by_fin && request.client.end_seen())) fail(failure_reason::client_gone);
 }
 
 void attempt::response_has_begun() noexcept {

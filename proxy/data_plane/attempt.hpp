@@ -19,6 +19,7 @@ public:
     attempt(request_context&, upstream_lease, const request_changes& changes, std::string_view body_start);
     ~attempt() { // also where an exception ends it
         request.client.untie();
+        request.from.upload_waits_since = request.from.download_waits_since = time_point::max();
         response_has_begun();
     }
     attempt(const attempt&) = delete;
@@ -66,6 +67,7 @@ public:
 
 private:
     void expect_response() noexcept;
+    void tie_to_client() noexcept;
 
     upload_state upload_ = upload_state::under_way;
     bool is_awaited_ = false; // counted as such

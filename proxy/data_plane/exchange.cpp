@@ -77,6 +77,10 @@ task<bool> exchange::more_of_head() {
             co_return false;
         }
         const auto woken = co_await r.client.readable(until);
+        if (r.client.is_reset()) {
+            r.record.fail(failure_reason::client_gone, "within the head");
+            co_return false;
+        }
         if (woken != wake::deadline) continue;
         r.worker.metrics.limits_hit[limit::header_timeout].add();
         r.record.fail(failure_reason::header_timeout);
@@ -343,7 +347,7 @@ task<exchange::after> exchange::discard_body() {
             const auto read = r.client.read_some(r.received.space());
             if (read.status == io::again) {
                 const auto woken = co_await r.client.readable(until);
-                if (woken == wake::deadline) co_return after::linger;
+                if (woken == wake::deadline || r.client.is_gone()) co_return after::linger;
                 continue;
             }
             if (read.status != io::done) co_return after::close;
@@ -360,7 +364,10 @@ task<exchange::after> exchange::discard_body() {
 }
 
 void exchange::finish() {
-    const auto& r = request_;
+    auto& r = request_;
+    // It was not the client that went.
+    if (r.worker.cutting && r.record.failure == failure_reason::client_gone)
+        r.record.failure = failure_reason::drain_timeout;
     // A client that went before it had asked for anything leaves no line.
     if (r.head.method.empty() && r.record.status == 0) return;
     r.record.finish(r.worker, *r.config, r.head, r.decided, r.from.peer_address());

@@ -49,6 +49,7 @@ void listener::accept_some() {
 }
 
 void listener::end() {
+    if (!socket_.is_open()) return;
     while (accept_one()) continue;
     boost::system::error_code ignored;
     socket_.close(ignored);

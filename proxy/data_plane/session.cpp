@@ -76,6 +76,7 @@ void session::start(int descriptor) noexcept {
 }
 
 task<bool> session::wait_for_request(bool first) {
+    if (client.is_reset()) co_return false;
     if (!received.empty()) co_return true;
     received.release();
     const auto& limits = worker_.current_settings()->values.downstream;
@@ -118,7 +119,7 @@ task<> session::linger() {
         const auto read = client.read_some(received.space());
         if (read.status == io::again) {
             const auto woken = co_await client.readable(until);
-            if (woken == wake::deadline) co_return;
+            if (woken == wake::deadline || client.is_gone()) co_return;
             continue;
         }
         if (read.status != io::done || read.bytes > left || worker_.timers.now() >= until) co_return;

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -34,12 +35,21 @@ public:
 
     // Ends it if no request is under way (drain).
     void end_if_idle() noexcept;
+    // Ends it at once: what is under way fails, and the client sees a reset.
+    void cut() noexcept { client.abandon(); }
+    bool is_idle() const noexcept { return idle_; }
 
     // The places where an exchange works on the session.
     stream client;
     buffer received; // from the client, not yet consumed: what is behind a head is a body's, or the next request's
     const std::string& peer_address(); // as text; an IPv4 client of a dual-stack listener is written as IPv4
     admission admitted() const noexcept { return admission_; }
+
+    // Since when the backend is waited for within a message: to take more of the request, to send more of the response.
+    // For the worker's look.
+    time_point upload_waits_since = time_point::max();
+    time_point download_waits_since = time_point::max();
+    time_point backend_waited_for_since() const noexcept { return std::min(upload_waits_since, download_waits_since); }
 
     session* previous = nullptr; // in the worker's list
     session* next = nullptr;

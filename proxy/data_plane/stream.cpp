@@ -95,6 +95,12 @@ void stream::cancel_waits() noexcept {
     writer_.resume_later(wake::cancelled);
 }
 
+void stream::abandon() noexcept {
+    reset_ = true;
+    cancel_waits();
+    if (tied_) tied_->cancel_waits();
+}
+
 io_result stream::failed(int error, bool& flag) noexcept {
     if (error == EAGAIN) {
         flag = false;
@@ -125,6 +131,10 @@ io_result stream::read_some(std::span<char> into) noexcept {
 }
 
 io_result stream::write_some(outgoing& from) noexcept {
+    if (reset_) {
+        readable_ = true; // what the peer said before is still to be read
+        return {io::error, 0};
+    }
     for (;;) {
         const auto n = send(descriptor_, from);
         if (n >= 0) {

@@ -76,6 +76,8 @@ public:
     waiter& writer() noexcept { return writer_; }
     // Those who wait go on, `cancelled`, after what is being done now.
     void cancel_waits() noexcept;
+    // From now on as if the peer had reset the connection: whoever waits for either side goes on, and finds it gone.
+    void abandon() noexcept;
 
     // A reset, or another error. Stays known whatever call took it.
     bool is_reset() const noexcept { return reset_; }

@@ -1,5 +1,7 @@
 #include "proxy/data_plane/upload.hpp"
 
+#include <algorithm>
+
 namespace sidecar {
 
 namespace {
@@ -33,9 +35,11 @@ task<> upload(attempt& a) {
             const auto written = backend.write_some(a.unsent);
             if (written.status == io::error) co_return a.abandon_upload(); // its response may be here all the same
             if (written.status == io::done) {
+                r.from.upload_waits_since = time_point::max();
                 write_by = r.now() + r.upstream().write_timeout;
                 continue;
             }
+            r.from.upload_waits_since = std::min(r.from.upload_waits_since, r.now());
             const auto woken = co_await backend.writable(write_by);
             if (woken != wake::ready)
                 interrupted(a, woken, failure_reason::request_write_timeout, limit::write_timeout);

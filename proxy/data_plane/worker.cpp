@@ -16,8 +16,11 @@
 namespace sidecar {
 
 namespace {
-constexpr std::size_t refusing_max = 64;     // connections beyond the limit that are told so
-constexpr std::chrono::seconds heartbeat{1}; // how often a worker at rest turns
+constexpr std::size_t refusing_max = 64;      // connections beyond the limit that are told so
+constexpr std::chrono::seconds heartbeat{1};  // how often a worker at rest turns
+constexpr std::chrono::seconds cut_within{1}; // at a stop: then what has not ended goes with the worker
+constexpr std::chrono::seconds upstream_stalls_after{5};
+
 // Before an allocation of a worker's thread fails, what its pools keep is freed.
 void free_what_is_kept() {
     const bool blocks = buffer_pool::free_kept();
@@ -42,7 +45,10 @@ public:
     }
 
     ~running() {
-        while (first_) remove(first_);
+        while (first_) {
+            if (!first_->is_idle()) first_->client.reset(); // what it got must not be taken for the whole
+            remove(first_);
+        }
         reap();
     }
     running(const running&) = delete;
@@ -74,6 +80,18 @@ public:
         stop_when_drained();
     }
 
+    void stop() {
+        state_.cutting = true;
+        end_accepting();
+        for (auto* each = first_; each; each = each->next) each->cut();
+        // They end when they are resumed next.
+        heartbeat_.expires_after(cut_within);
+        heartbeat_.async_wait(
+            boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+                if (!error) state_.context.stop();
+            }));
+    }
+
     void admit(int descriptor, const sockaddr_storage& peer) {
         state_.timers.update_now();
         const auto limit = state_.current_settings()->connections_max;
@@ -98,12 +116,25 @@ private:
     void turn() {
         last_turn_.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
         state_.give_memory_back();
+        state_.backend.use(*state_.current_settings()); // what a reload has changed holds for who waits, too
         heartbeat_.expires_after(heartbeat);
         heartbeat_.async_wait(
             boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
                 if (!error) turn();
             }));
         for (const auto& each : listeners_) each->revive();
+        count_stalled();
+    }
+
+    void count_stalled() noexcept {
+        std::uint64_t stalled = 0;
+        if (state_.metrics.requests_in_flight.get() != 0) { // else there may be thousands at rest
+            state_.timers.update_now();
+            const auto since = state_.timers.now() - upstream_stalls_after;
+            for (const auto* each = first_; each; each = each->next)
+                if (each->backend_waited_for_since() <= since) ++stalled;
+        }
+        state_.metrics.upstream_stalled.set(stalled);
     }
 
     // Within the session's own coroutine: it is destroyed afterwards.
@@ -158,7 +189,7 @@ void worker::end_accepting() {
 }
 
 void worker::stop() {
-    boost::asio::post(running_->state_.context, [this] { running_->state_.context.stop(); });
+    boost::asio::post(running_->state_.context, [this] { running_->stop(); });
 }
 
 const worker_metrics& worker::metrics() const noexcept { return running_->state_.metrics; }

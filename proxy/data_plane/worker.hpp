@@ -25,7 +25,8 @@ public:
     void run();
 
     // Any thread, thereafter without effect. A drain goes: announce_drain (responses say `Connection: close`; accepting
-    // goes on), end_accepting (closes the listeners and idle connections), and in the end stop.
+    // goes on), end_accepting (closes the listeners and idle connections), and in the end stop, which cuts what is
+    // still under way: its clients see a reset, and it is logged and counted as failed.
     void announce_drain();
     void end_accepting();
     void stop();

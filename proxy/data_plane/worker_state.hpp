@@ -52,6 +52,7 @@ public:
     std::size_t held_bytes_peak = 0; // since memory was last given back
     std::uint64_t overhead_turn = 0; // one request in `overhead_sample` has its own time measured
     bool draining = false;           // responses say so
+    bool cutting = false;            // what is still under way ends now
     bool accepting = true;           // false: what comes late is not waited for long
 
 private:

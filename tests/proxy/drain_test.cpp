@@ -113,6 +113,55 @@ TEST_CASE("a request that takes longer than drain.timeout is cut") {
     CHECK(busy.receive_rest().empty());
 }
 
+TEST_CASE("what is cut at the end of a drain does not look whole, and is logged") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.drain.timeout = 100ms; });
+    auto client = proxy.connect();
+    std::string answer = "HTTP/1.1 200 OK\r\n\r\nhello";
+    SUBCASE("a response until close") { client.send(get); }
+    SUBCASE("one dechunked for HTTP/1.0") {
+        client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+        answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    }
+    SUBCASE("while an upload waits") { client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1"); }
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(answer);
+    client.receive_until("hello");
+    proxy.drain();
+    client.discard_rest();
+    CHECK(client.ended() == ending::reset);
+    CHECK(proxy.await_log(R"("error":"drain_timeout")").find(R"("bytes_out")") != std::string::npos);
+    proxy.await_end();
+}
+
+TEST_CASE("a head, a tunnel and a wait for the backend are cut, too") {
+    const closed_port nobody;
+    scripted_backend backend;
+    bool is_there = true;
+    std::string request = get;
+    SUBCASE("a head that has begun") { request = "GET / HTTP/1.1\r\nHo"; }
+    SUBCASE("a tunnel") { request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"; }
+    SUBCASE("a backend that is not there") { is_there = false; }
+    sidecar_under_test proxy(is_there ? backend.port() : nobody.port(), [](config& c) {
+        c.drain.timeout = 100ms;
+        c.upstream.connect_retry = patience;
+    });
+    auto client = proxy.connect();
+    client.send(request);
+    wire up;
+    if (request.ends_with("websocket\r\n\r\n")) {
+        up = backend.accept();
+        up.receive_head();
+        up.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        client.receive_head();
+    }
+    proxy.drain();
+    proxy.await_end();
+    client.discard_rest();
+    CHECK((client.ended() == ending::reset || !request.ends_with("\r\n\r\n"))); // there, nothing was asked for
+}
+
 TEST_CASE("a long upload that began before the drain is not cut") {
     scripted_backend backend;
     sidecar_under_test proxy(backend);

@@ -6,6 +6,9 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <thread>
+
 namespace failure_test {
 
 using namespace harness;
@@ -321,6 +324,35 @@ TEST_CASE("a client that goes away while the backend is being reached is forgott
     CHECK(up.receive_head().starts_with("GET /other "));
 }
 
+TEST_CASE("exchanges within which the backend stands still are counted, those whose client does are not") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.admin.address = sidecar::endpoint{"127.0.0.1", 0}; });
+    const auto stalled = [&proxy] {
+        auto admin = wire::connect(proxy.admin_port());
+        admin.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        const auto text = admin.receive_answer().body;
+        const std::string name = "\nsidecar_upstream_stalled_exchanges ";
+        return std::stoi(text.substr(text.find(name) + name.size()));
+    };
+    auto downloads = proxy.connect(), uploads = proxy.connect(), gives_no_more = proxy.connect();
+    downloads.send(get);
+    auto stops = backend.accept();
+    stops.receive_head();
+    stops.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+    gives_no_more.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    auto waits = backend.accept();
+    waits.receive_until("hello");
+    uploads.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+    auto reads_no_more = backend.accept();
+    uploads.send_until_stalled(std::string(20'000'000, 'x'), 20ms);
+    const auto until = std::chrono::steady_clock::now() + 4 * patience;
+    while (stalled() < 2 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(50ms);
+    CHECK(stalled() == 2);
+    stops.send("world");
+    while (stalled() > 1 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(50ms);
+    CHECK(stalled() == 1);
+}
+
 TEST_CASE("on_half_close: abort takes a client's FIN for its end") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) { c.downstream.on_half_close = sidecar::half_close::abort; });
@@ -328,6 +360,20 @@ TEST_CASE("on_half_close: abort takes a client's FIN for its end") {
     client.send(get);
     auto up = backend.accept();
     up.receive_head();
+    client.end_writing();
+    CHECK(up.receive_rest().empty());
+}
+
+TEST_CASE("on_half_close: abort takes a client's FIN for its end behind an upload, too") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.downstream.on_half_close = sidecar::half_close::abort; });
+    auto client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    auto up = backend.accept();
+    up.receive_head();
+    client.send("body");
+    SUBCASE("with the body") { client.end_writing(); }
+    CHECK(up.receive(4) == "body");
     client.end_writing();
     CHECK(up.receive_rest().empty());
 }

@@ -95,6 +95,20 @@ TEST_CASE("the backend is slow") {
           "degraded: the backend is slow for 42 s: half of its responses take over 3.8 s to begin");
 }
 
+TEST_CASE("the backend stops within what it sends, or what it is sent") {
+    auto seen = well();
+    seen.recent = {};
+    seen.recent.in_flight = 20;
+    seen.recent.stalled = 18;
+    const said is(seen);
+    CHECK(is.line() == "failing: the backend does not go on for 42 s: 18 of 20 requests under way stand still");
+    CHECK(is.tells("no byte moves within a request's or a response's body"));
+    seen.recent.stalled = 9; // others go on
+    CHECK(said(seen).now.state == health::ok);
+    seen.recent.in_flight = seen.recent.stalled = 1; // a single one may just be a long one
+    CHECK(said(seen).now.state == health::ok);
+}
+
 TEST_CASE("the backend takes requests and does not respond") {
     auto seen = well();
     seen.recent = {};
