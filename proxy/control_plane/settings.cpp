@@ -34,13 +34,17 @@ bool lead_to_the_same(const std::vector<socket_address>& a, const std::vector<so
     return std::any_of(a.begin(), a.end(), meets);
 }
 
+bool lead_here(const std::vector<socket_address>& all) {
+    return all.empty() || std::any_of(all.begin(), all.end(), is_loopback);
+}
+
 // docs/behaviour.md 7: what the poll reads at the clients' backend is not for clients. In doubt (a name that does not
 // resolve yet), the same port is enough.
 bool on_the_clients_backend(const http_url& url, const config& values, const circumstances& now) {
     const auto& upstream = values.upstream.address;
-    if (!upstream.path.empty()) // behind the socket is a process of this machine
-        return now.status_addresses.empty() ||
-               std::any_of(now.status_addresses.begin(), now.status_addresses.end(), is_loopback);
+    // Behind a socket is a process of this machine, wherever url leads: it may be the backend that listens here.
+    if (!values.status.socket.empty()) return lead_here(now.upstream_addresses);
+    if (!upstream.path.empty()) return lead_here(now.status_addresses);
     if (url.origin.port != upstream.port) return false;
     if (url.origin.host == upstream.host) return true;
     if (now.status_addresses.empty() || now.upstream_addresses.empty()) return true;
