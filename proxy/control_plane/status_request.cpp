@@ -49,8 +49,20 @@ void set(http_client::fields& fields, const std::string& name, std::string value
     fields.emplace_back(name, std::move(value));
 }
 
+// What may be a secret is left out: a query, often status.url's own come back, and user information.
+std::string without_secrets(std::string location) {
+    location.resize(std::min(location.find_first_of("?#"), location.size()));
+    const auto slashes = location.find("//");
+    if (slashes == std::string::npos || (slashes != 0 && location[slashes - 1] != ':')) return location;
+    const auto authority = slashes + 2;
+    const auto at = std::string_view(location).substr(0, location.find('/', authority)).rfind('@');
+    if (at != std::string_view::npos && at >= authority) location.erase(authority, at + 1 - authority);
+    return location;
+}
+
 std::string redirected(const http_answer& answer) {
-    std::string text = "answer " + std::to_string(answer.status) + ", a redirect to '" + answer.location + "'";
+    std::string text =
+        "answer " + std::to_string(answer.status) + ", a redirect to '" + without_secrets(answer.location) + "'";
     if (answer.status == 301 && iequals(std::string_view(answer.location).substr(0, 8), "https://"))
         text += ": a backend with force_ssl wants 'X-Forwarded-Proto: https' among status.headers";
     return text;

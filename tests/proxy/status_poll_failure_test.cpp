@@ -1,4 +1,5 @@
 // How a status poll fails: every row of docs/behaviour.md 7, against a server that answers by a script.
+#include "proxy/control_plane/status_request.hpp"
 #include "tests/proxy/polling.hpp"
 #include "tests/proxy/scripted_http.hpp"
 
@@ -32,6 +33,26 @@ TEST_CASE("another redirect says nothing of X-Forwarded-Proto") {
     CHECK(sidecar.failed_by(poll_failure::redirect) >= 1);
     CHECK(contains(sidecar.reason(), "/login"));
     CHECK_FALSE(contains(sidecar.reason(), "X-Forwarded-Proto"));
+}
+
+TEST_CASE("of where a redirect leads, a query, a fragment and user information are not told: they may be secrets") {
+    const auto told = [](const std::string& location) {
+        http_answer answer;
+        answer.status = 301;
+        answer.location = location;
+        return why_not_a_document(answer).value().message;
+    };
+    const std::string before = "answer 301, a redirect to '", here = before + "https://dds.example/c'";
+    CHECK(told("https://dds.example/c?key=s3cret").starts_with(here));
+    CHECK(told("https://dds.example/c#s3cret").starts_with(here));
+    CHECK(told("https://user:s3cret@dds.example/c?a@b").starts_with(here));
+    CHECK(told("https://a@s3cret@dds.example/c").starts_with(here));
+    CHECK(told("https://user:s3cret@dds.example").starts_with(before + "https://dds.example'"));
+    CHECK(told("//user:s3cret@dds.example/c") == before + "//dds.example/c'");
+    CHECK(told("/login?key=s3cret") == before + "/login'");
+    CHECK(told("/a//b@c:d//e@f") == before + "/a//b@c:d//e@f'"); // a path's
+    CHECK(told("?s3cret") == before + "'");
+    CHECK(told("") == before + "'");
 }
 
 TEST_CASE("an answer other than 200 fails, by its status") {
