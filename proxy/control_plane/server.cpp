@@ -164,10 +164,12 @@ private:
             observer_.look_now();
             return;
         }
+        reload_failure_.clear(); // of the reload before
         values_ = with_what_needs_a_restart(std::move(*loaded));
         addresses_.follow(values_, [this] { finish_reload(); });
     }
 
+    // It takes effect also if the file has become bad while names were waited for; that failure is what is told then.
     void finish_reload() {
         publish_settings();
         rows_.name(values_.rules.rules, crew_->metrics());
@@ -175,11 +177,10 @@ private:
         log_.set_least(values_.log.level);
         poll_.start(values_.status, shared_.current_settings.get()->rules.needs());
         metrics_.reloads_ok.add();
-        metrics_.reload_last_ok.set(1);
+        metrics_.reload_last_ok.set(reload_failure_.empty() ? 1 : 0);
         note_reload_time();
-        reload_failure_.clear();
         log_.line(log_level::info, "reloaded");
-        tell(notify_.ready(serving_text()));
+        if (reload_failure_.empty()) tell(notify_.ready(serving_text()));
         observer_.note(event_kind::note, "configuration reloaded", "reload");
     }
 

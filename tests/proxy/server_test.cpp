@@ -222,6 +222,29 @@ TEST_CASE("a reload that fails keeps what was, and says so in log, metric and pa
     CHECK(wait_until([&] { return !contains(sidecar.admin("/status").body, "timeot"); }));
 }
 
+TEST_CASE("a reload that fails is told of, also while a good one before it still waits for names") {
+    const backends to;
+    const harness::answering_backend other([](std::string_view) { return answer("second"); });
+    auto changed = to.values();
+    changed.upstream.address.port = other.port();
+    readable_log log;
+    int read = 0; // the control thread's
+    server at(to.values(), log.log, [&]() -> result<config> {
+        if (++read > 1) return failure{"sidecar.yaml:12:3: unknown key 'timeot'"};
+        at.request_reload(); // comes before any name is answered
+        return changed;
+    });
+    auto running = std::async(std::launch::async, [&] { at.run(); });
+    at.request_reload();
+    CHECK(wait_until([&] { return log.count("\"msg\":\"reloaded\"") == 1; }));
+    CHECK(log.text().find("reload failed") < log.text().find("\"reloaded\""));
+    CHECK(served::ask(at.port(), "/").body == "second"); // the good one is in force
+    CHECK(contains(served::ask(at.admin_port(), "/metrics").body, "\nsidecar_config_last_reload_successful 0\n"));
+    CHECK(contains(served::ask(at.admin_port(), "/").body, "unknown key &#39;timeot&#39;"));
+    at.stop();
+    running.wait();
+}
+
 TEST_CASE("a reload that there is no memory for costs no signal behind it") {
     const backends to;
     readable_log log;
