@@ -18,6 +18,20 @@ float as_float(std::optional<double> value) {
     return static_cast<float>(std::isinf(*value) ? histogram::bounds.back() : *value);
 }
 
+// Waited in vain. Clients that went within a response are among them: too many only make a silence last.
+std::uint64_t gave_up(const tally& seen) {
+    return seen.of(failure_reason::client_gone) + seen.of(failure_reason::response_timeout) +
+           seen.of(failure_reason::no_response);
+}
+
+// No silence of the backend: a response has begun, or nobody waits for one. Fewer wait as soon as one begins, while it
+// is counted at its exchange's end; but who gave up does not break the silence.
+bool responds(const tally& before, const tally& now) {
+    if (now.upstream.count != before.upstream.count) return true;
+    const auto gone = gave_up(now) - gave_up(before);
+    return now.awaited + gone < before.awaited || (now.awaited == 0 && gone == 0);
+}
+
 // A rule that took another's place begins at nought: then all it has is new.
 std::uint64_t rise(std::uint64_t from, std::uint64_t to) { return to >= from ? to - from : to; }
 
@@ -42,7 +56,7 @@ void history::add(const tally& now, std::vector<rule_sums> rules, std::uint64_t 
         bar_begin_ = {at, now};
         last_response_at_ = at;
     }
-    if (!looks_.empty() && now.upstream.count != looks_.back().seen.upstream.count) last_response_at_ = at;
+    if (!looks_.empty() && responds(looks_.back().seen, now)) last_response_at_ = at;
     looks_.push_back({at, now});
     while (looks_.size() > 1 && at - looks_[1].at >= minute) looks_.pop_front();
 

@@ -55,8 +55,9 @@ public:
     // Of one rule (the last: none), in the last minute.
     std::pair<rule_sums, double> rule_minute(std::size_t place) const;
 
-    std::uint64_t pending_least(std::chrono::seconds) const;                   // of all looks
-    time_point last_response_at() const noexcept { return last_response_at_; } // the backend's began; or the start
+    std::uint64_t pending_least(std::chrono::seconds) const; // of all looks
+    // When the backend's last began, or nobody waited for one; or the start.
+    time_point last_response_at() const noexcept { return last_response_at_; }
 
     const std::deque<bar>& bars() const noexcept { return bars_; }
     const std::deque<event>& events() const noexcept { return events_; } // the newest last

@@ -74,6 +74,49 @@ TEST_CASE("only what waits at each look waits all the time") {
     CHECK(made.seen.past.pending_least(5s) == 3);
 }
 
+TEST_CASE("a silence counts from when somebody waits, not from the last response before a lull") {
+    made_standing made;
+    const auto state = [&] { return judge(made.now).state; };
+    const auto pass = [&](std::chrono::seconds time) {
+        made.pass(time);
+        made.polled(one_of_each);
+    };
+    made.first.upstream_response.observe(3ms);
+    pass(30s);
+    made.first.upstream_awaited.set(3);
+    pass(4s);
+    CHECK(state() == health::ok);
+    pass(2s); // the last look without them was a second before
+    CHECK(judge(made.now).sentence == "the backend does not respond for 1.0 s: 3 requests wait");
+    CHECK(state() == health::failing);
+}
+
+TEST_CASE("a response that has begun ends a silence, though its exchange goes on") {
+    made_standing made;
+    made.polled(one_of_each);
+    made.observe();
+    made.first.upstream_awaited.set(4);
+    made.pass(4s);
+    made.first.upstream_awaited.set(3);
+    made.pass(4s);
+    CHECK(judge(made.now).state == health::ok);
+    made.pass(2s);
+    CHECK(judge(made.now).state == health::failing);
+}
+
+TEST_CASE("clients that wait in vain, go and come again do not hide a silence") {
+    made_standing made;
+    made.observe();
+    for (int second = 0; second < 12; ++second) {
+        const bool pause = second % 4 == 3; // nobody waits
+        if (pause) made.first.failures.at(failure_reason::client_gone, 0).add(3);
+        made.first.upstream_awaited.set(pause ? 0 : 3);
+        made.pass(1s);
+        made.polled(one_of_each);
+        if (!pause) CHECK((judge(made.now).state == health::failing) == (second >= 4));
+    }
+}
+
 TEST_CASE("the backend is unreachable if connects fail and none succeeds, not if one of many fails") {
     made_standing made;
     const auto state = [&] { return judge(made.now).state; };
