@@ -1,5 +1,6 @@
 #include "proxy/control_plane/exposition.hpp"
 
+#include "proxy/control_plane/readiness_view.hpp"
 #include "proxy/control_plane/sums.hpp"
 
 #include "sidecar/version.hpp"
@@ -199,8 +200,8 @@ void add_readiness(families& to, const standing& now) {
     to.add(since ? std::max(0.0, std::chrono::duration<double>(now.now - *since).count()) : 0.0);
     to.gauge("sidecar_readiness_document_bytes", "Size of the last good status document.");
     to.add(static_cast<std::uint64_t>(now.poll.document_bytes));
-    to.gauge("sidecar_readiness_learned_entries", "Lessons from passing answers that may still count.");
-    to.add(static_cast<std::uint64_t>(known.recent ? known.recent->entries.size() : 0));
+    to.gauge("sidecar_readiness_learned_entries", "Lessons from passing answers that still count.");
+    to.add(static_cast<std::uint64_t>(lessons_that_count(now)));
     if (now.poll.collections.empty()) return;
     to.gauge("sidecar_readiness_entries", "Entries of the last good status document, by collection.");
     for (const auto& each : now.poll.collections)

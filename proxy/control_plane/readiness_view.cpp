@@ -20,7 +20,8 @@ resource_view view(const standing& now, std::size_t collection, const uuid& id) 
     seen.collection = named.name;
     seen.id = id;
     seen.listed = table && table->find(id);
-    seen.learned = now.known->recent && now.known->recent->find(collection, id);
+    const auto* lesson = now.known->recent ? now.known->recent->find(collection, id) : nullptr;
+    seen.learned = lesson && now.known->counts(*lesson, now.now);
     for (std::size_t member = 0; member < named.members.size(); ++member)
         seen.members.emplace_back(named.members[member], now.known->look_up(collection, member, id, now.now));
     if (const auto since = now.known->not_ready_since(collection, id, now.now))
@@ -57,6 +58,13 @@ std::string_view to_string(state value) noexcept {
     return "unknown";
 }
 
+std::size_t lessons_that_count(const standing& now) {
+    if (!now.known->recent) return 0;
+    const auto& all = now.known->recent->entries;
+    return static_cast<std::size_t>(std::count_if(
+        all.begin(), all.end(), [&now](const learned_entry& each) { return now.known->counts(each, now.now); }));
+}
+
 std::vector<resource_view> look_up_everywhere(const standing& now, const uuid& id) {
     std::vector<resource_view> found;
     for (std::size_t i = 0; i < now.current->rules.needs().collections.size(); ++i) found.push_back(view(now, i, id));
@@ -85,7 +93,7 @@ std::string readiness_json(const standing& now, std::optional<uuid> id, std::siz
         out.null();
     out.member("max_age_seconds", std::chrono::duration<double>(known.max_age).count());
     out.member("document_bytes", now.poll.document_bytes);
-    out.member("learned", known.recent ? known.recent->entries.size() : std::size_t{0});
+    out.member("learned", lessons_that_count(now));
     out.name("collections").open('[');
     for (const auto& each : now.poll.collections) write(out, each);
     out.close(']').name("resources").open('[');

@@ -15,10 +15,13 @@ struct resource_view {
     std::string collection;
     uuid id;
     bool listed = false;                                // in the last good document
-    bool learned = false;                               // from a response that passed
+    bool learned = false;                               // from a response that passed, and no poll has overtaken it
     std::vector<std::pair<std::string, state>> members; // what requests would be told now
     std::optional<double> not_ready_seconds;            // for so long; nothing: it is ready, or that is not known
 };
+
+// What was learned and no poll has overtaken: the others stay until the next lesson.
+std::size_t lessons_that_count(const standing&);
 
 // In every collection.
 std::vector<resource_view> look_up_everywhere(const standing&, const uuid&);

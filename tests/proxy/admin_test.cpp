@@ -213,6 +213,27 @@ TEST_CASE("what has been learned is listed, first and once") {
     CHECK(contains(body.substr(first), R"("is_download_ready":"not_ready","listed":true,"learned":true)"));
 }
 
+TEST_CASE("what was learned is no longer told as learned when a poll has overtaken it") {
+    asked sidecar;
+    sidecar.polled(one_of_each);
+    auto known = *sidecar.now.known;
+    learned_entry lesson{0, *parse_uuid(project), {}, known.asked_at};
+    lesson.members.set(0, state::not_ready);
+    const auto told = [&] {
+        known.recent = std::make_shared<const learned>(learned{{lesson}});
+        sidecar.now.known = std::make_shared<const readiness>(known);
+        const auto body = sidecar.get("/readiness?id=" + project).body;
+        const bool is_learned = contains(body, R"("listed":true,"learned":true)");
+        CHECK(contains(body, is_learned ? R"("learned":1,)" : R"("learned":0,)"));
+        CHECK(contains(sidecar.get("/metrics").body, is_learned ? "\nsidecar_readiness_learned_entries 1\n"
+                                                                : "\nsidecar_readiness_learned_entries 0\n"));
+        return is_learned;
+    };
+    CHECK(told());
+    lesson.at -= 1ms; // before the poll was sent
+    CHECK_FALSE(told());
+}
+
 TEST_CASE("/config shows what is in force, and no secret") {
     asked sidecar;
     config values;
