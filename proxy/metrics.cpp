@@ -182,7 +182,7 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
     count<&m::connections_refused>("sidecar_client_connections_refused_total",
                                    "Clients' connections answered 503 at the limit."),
     gauge<&m::requests_in_flight>("sidecar_requests_in_flight",
-                                  "Requests of which the head has come and the response has not ended."),
+                                  "Requests of which the head's first byte has come and the response has not ended."),
     count<&m::client_aborts>("sidecar_client_aborts_total", "Exchanges that ended because the client went."),
     count<&m::bytes_from_clients>("sidecar_client_received_bytes_total", "Bytes read from clients."),
     count<&m::bytes_to_clients>("sidecar_client_sent_bytes_total", "Bytes written to clients."),
