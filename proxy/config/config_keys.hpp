@@ -76,11 +76,12 @@ void keys(Visitor& v, upstream_config& c) {
                c.idle_timeout, timeout_range);
     v.duration({"reuse_for_writes", "since its last use, for which a kept connection takes a POST; 0s: never"},
                c.reuse_for_writes, timeout_or_none_range);
-    v.count({"max_connections", "open at once, over all workers; auto: as many as clients"}, c.connections_max,
-            connections_range, automatic::yes);
-    v.count({"max_idle_connections", "kept for use again, over all workers"}, c.idle_connections_max, {0, 1'000'000});
-    v.count({"max_pending", "requests that wait for a connection, over all workers; more get a 503"}, c.pending_max,
-            {0, 1'000'000});
+    v.count({"max_connections", "open at once over all workers, each its share, rounded up; auto: as many as clients"},
+            c.connections_max, connections_range, automatic::yes);
+    v.count({"max_idle_connections", "kept for use again over all workers, each its share, rounded up"},
+            c.idle_connections_max, {0, 1'000'000});
+    v.count({"max_pending", "requests that wait for a connection, over all workers, likewise; more get a 503"},
+            c.pending_max, {0, 1'000'000});
     v.duration({"queue_timeout", "of a request that waits for a connection, then 503"}, c.queue_timeout, timeout_range);
     v.size({"max_header", "of a response; a larger one is a 502"}, c.header_bytes_max, header_range);
     v.count({"max_header_fields", "likewise"}, c.header_fields_max, header_fields_range);
@@ -194,7 +195,7 @@ void keys(Visitor& v, forward_config& c) {
 
 template <class Visitor>
 void keys(Visitor& v, downstream_config& c) {
-    v.count({"max_connections", "at once, over all workers, then 503; auto: what the descriptor limit allows"},
+    v.count({"max_connections", "at once over all workers, each its share, rounded up; then 503; auto: by descriptors"},
             c.connections_max, connections_range, automatic::yes);
     v.duration({"idle_timeout", "between two requests of a kept connection"}, c.idle_timeout, timeout_range);
     v.duration({"header_timeout", "of a header from its first byte on, then 408; of a new client's silence"},
@@ -273,7 +274,7 @@ void keys(Visitor& v, config& c) {
     v.section({"augment", "Limits of the rules that add to responses."}, [&](Visitor& augment) {
         augment.size({"max_body", "a larger response passes as it came; it is held in memory whole"},
                      c.rules.augment_body_max, {64, 1024 * mib});
-        augment.size({"max_held", "what all that are held may take together; beyond it they pass as they came"},
+        augment.size({"max_held", "of all that are held, each worker its share; beyond it they pass as they came"},
                      c.rules.augment_held_max, {64, 65'536 * mib});
     });
     v.section({"learn", "Limits of the rules that read responses."}, [&](Visitor& learn) {

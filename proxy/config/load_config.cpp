@@ -135,6 +135,16 @@ std::vector<std::string> doubts_about(const config& values) {
     look_for("status.ca_file", values.status.ca_file);
     for (std::size_t i = 0; i < values.status.headers.size(); ++i)
         look_for("status.headers[" + std::to_string(i) + "].file", values.status.headers[i].file);
+    // The kernel does not hand clients out evenly: one worker's few may all be taken while another's are free.
+    const auto share = [&](const std::string& key, std::size_t limit) {
+        if (limit == 0 || values.workers <= 1 || limit >= std::size_t{4} * values.workers) return;
+        const auto each = (limit + values.workers - 1) / values.workers;
+        doubts.push_back(key + ": " + std::to_string(limit) + " over " + std::to_string(values.workers) +
+                         " workers is " + std::to_string(each) +
+                         " each, and clients come to them unevenly: fewer workers would share better");
+    };
+    share("upstream.max_connections", values.upstream.connections_max);
+    share("downstream.max_connections", values.downstream.connections_max);
     return doubts;
 }
 

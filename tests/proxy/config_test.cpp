@@ -192,6 +192,19 @@ TEST_CASE("what is doubtful in a file that is right is told on request") {
     CHECK(doubts_about(read("status: {ca_file: /dev/null, headers: [{name: A, value: b}]}")).empty());
 }
 
+TEST_CASE("so few connections that workers can't share them well are doubtful") {
+    const std::string upstream = "upstream: {max_connections: 7}", downstream = "downstream: {max_connections: 1}";
+    CHECK(doubts_about(read("workers: 2\n" + upstream + "\n" + downstream)) ==
+          std::vector<std::string>{"upstream.max_connections: 7 over 2 workers is 4 each, and clients come to them "
+                                   "unevenly: fewer workers would share better",
+                                   "downstream.max_connections: 1 over 2 workers is 1 each, and clients come to them "
+                                   "unevenly: fewer workers would share better"});
+    CHECK(doubts_about(read("workers: 1\n" + upstream)).empty());
+    CHECK(doubts_about(read("workers: auto\n" + upstream)).empty());
+    CHECK(doubts_about(read("workers: 2\nupstream: {max_connections: 8}")).empty());
+    CHECK(doubts_about(read("workers: 2\nupstream: {max_connections: auto}")).empty());
+}
+
 TEST_CASE("a rule that hides a built-in one is printed with it, and read back") {
     const auto c = read("rules: [{name: mine, method: PUT, path: '/files/{id}', gate: {collection: c, member: m}}]");
     CHECK(doubts_about(c).size() == 1);
