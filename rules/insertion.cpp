@@ -4,6 +4,9 @@
 #include "rules/json.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
 
 namespace sidecar {
 namespace {
@@ -11,9 +14,19 @@ namespace {
 namespace dom = simdjson::dom;
 namespace ondemand = simdjson::ondemand;
 
-// What the parser refuses as a number may be one by the grammar, and too large for it alone.
-bool is_each_number_valid(std::string_view json) {
+bool is_too_large(std::string_view number) {
+    const bool is_integer = number.find_first_of(".eE") == number.npos;
+    const auto fits = [number](auto value) {
+        return std::from_chars(number.data(), number.data() + number.size(), value).ec == std::errc();
+    };
+    return is_integer ? !fits(std::int64_t{}) && !fits(std::uint64_t{}) : !fits(double{});
+}
+
+// What the parser refuses as a number may be one by the grammar, and too large for it alone. (Some versions call other
+// rubbish a number, too.)
+bool is_only_a_number_too_large(std::string_view json) {
     constexpr std::string_view ends = ",]} \t\r\n";
+    bool any_too_large = false;
     for (std::size_t at = 0; at < json.size(); ++at) {
         const char c = json[at];
         if (c == '"') {
@@ -21,17 +34,27 @@ bool is_each_number_valid(std::string_view json) {
                 if (json[at] == '\\') ++at;
         } else if (c == '-' || (c >= '0' && c <= '9')) {
             const auto end = std::min(json.find_first_of(ends, at), json.size());
-            if (!is_json_number(json.substr(at, end - at))) return false;
+            const auto number = json.substr(at, end - at);
+            if (!is_json_number(number)) return false;
+            any_too_large = any_too_large || is_too_large(number);
             at = end - 1;
         }
     }
-    return true;
+    return any_too_large;
+}
+
+// Later versions of the parser have a word of its own for an integer that is too large.
+template <class Error>
+bool is_about_a_number(Error error) {
+    if constexpr (requires { Error::BIGINT_ERROR; })
+        if (error == Error::BIGINT_ERROR) return true;
+    return error == Error::NUMBER_ERROR;
 }
 
 not_augmented why_not(simdjson::error_code error, std::string_view json) {
     if (error == simdjson::DEPTH_ERROR) return not_augmented::too_deep;
     if (error == simdjson::MEMALLOC) return not_augmented::no_room;
-    if (error == simdjson::NUMBER_ERROR && is_each_number_valid(json)) return not_augmented::number_out_of_range;
+    if (is_about_a_number(error) && is_only_a_number_too_large(json)) return not_augmented::number_out_of_range;
     return not_augmented::invalid_json;
 }
 

@@ -5,7 +5,7 @@
 namespace sidecar {
 
 padded_json::padded_json(const json_text& given) : text_(given.text) {
-    if (text_.starts_with("\xEF\xBB\xBF")) offset_ = 3;
+    if (text_.starts_with(byte_order_mark)) offset_ = byte_order_mark.size();
     text_.remove_prefix(offset_);
     if (given.room >= json_padding) return;
     copy_ = simdjson::padded_string(text_);
@@ -18,7 +18,7 @@ whole_json::whole_json(const padded_json& json) {
     thread_local simdjson::dom::parser kept;
     const auto text = json.view();
     auto& parser = text.size() <= kept_text_bytes_max ? kept : own_.emplace();
-    error_ = parser.parse(text.data(), text.size(), false).get(root_);
+    error_ = json.has_two_marks() ? simdjson::TAPE_ERROR : parser.parse(text.data(), text.size(), false).get(root_);
 }
 
 bool is_json_number(std::string_view token) noexcept {

@@ -18,6 +18,8 @@ inline constexpr std::size_t json_depth_max = 1024; // arrays and objects within
 // A text that simdjson may read behind: itself, where it has the room, else a copy. A byte order mark in front is left
 // out, as RFC 8259 8.1 allows: who reads the response may well do the same.
 class padded_json {
+    static constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
 public:
     explicit padded_json(const json_text&);
 
@@ -25,6 +27,8 @@ public:
         return simdjson::padded_string_view(text_, text_.size() + json_padding);
     }
     std::size_t offset() const noexcept { return offset_; } // of its first byte in what was given
+    // A second mark, which some versions of the parser would leave out as well.
+    bool has_two_marks() const noexcept { return text_.starts_with(byte_order_mark); }
 
 private:
     simdjson::padded_string copy_;

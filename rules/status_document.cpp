@@ -75,6 +75,7 @@ result<status_document> status_reader::read() {
 }
 
 error_code status_reader::read_document() {
+    if (json_.has_two_marks()) return simdjson::TAPE_ERROR;
     if (const auto error = parser_.iterate(json_.view()).get(reading_)) return error;
     walking_ = true;
     ondemand::object top;
