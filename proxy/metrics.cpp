@@ -204,6 +204,8 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
     count<&m::upstream_connect_failures>("sidecar_upstream_connect_failures_total",
                                          "Attempts to connect to the backend that failed, at each of its addresses."),
     count<&m::upstream_reuses>("sidecar_upstream_reuses_total", "Requests sent on a kept connection."),
+    count<&m::upstream_responses>("sidecar_upstream_responses_total",
+                                  "Responses of the backend whose first byte has come."),
     count<&m::upstream_retries>("sidecar_upstream_retries_total",
                                 "Requests sent once more because a kept connection was dead."),
     count<&m::upstream_failures>("sidecar_upstream_failures_total",

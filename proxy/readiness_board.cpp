@@ -32,9 +32,14 @@ void readiness_board::publish(std::shared_ptr<const status_document> document, t
 void readiness_board::configure(const schema& needs, std::chrono::milliseconds max_age, unlisted unlisted_means) {
     std::lock_guard lock(mutex_);
     if (schema_ != needs) {
+        if (current_.recent) {
+            auto kept = std::make_shared<learned>();
+            for (const auto& each : current_.recent->entries)
+                if (auto there = translated(each, schema_, needs)) kept->entries.push_back(*there);
+            current_.recent = std::move(kept);
+        }
         schema_ = needs;
         current_.document = nullptr;
-        current_.recent = nullptr;
         current_.schema_fingerprint = needs.fingerprint();
     }
     current_.max_age = max_age;

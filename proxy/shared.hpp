@@ -52,7 +52,7 @@ public:
     // The control thread: a good poll's document, or the old one renewed by a 304 (document null).
     void publish(std::shared_ptr<const status_document> document, time_point asked_at, time_point answered_at);
 
-    // The control thread, on start and on a reload. Another schema than the present one's ends what is known.
+    // The control thread, on start and on a reload. Another schema than the present one's ends what polls have said.
     void configure(const schema&, std::chrono::milliseconds max_age, unlisted);
 
     const latest<readiness>& published() const noexcept { return published_; }

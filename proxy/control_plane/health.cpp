@@ -124,7 +124,8 @@ private:
                 "the backend does not respond",
                 fmt::format("{} {}", waits, waits == 1 ? "request waits" : "requests wait"),
                 seen_.backend + ": no response has begun for " + words(seen_.silent_for));
-        else if (!unreached_ && recent.stalled >= few && 2 * recent.stalled >= recent.in_flight)
+        else if (!unreached_ && seen_.ended_well == 0 && recent.stalled >= few &&
+                 2 * recent.stalled >= recent.in_flight)
             add(trouble::silent, part::backend, health::failing, "the backend does not go on",
                 fmt::format("{} of {} requests under way stand still", recent.stalled, recent.in_flight),
                 seen_.backend + ": no byte moves within a request's or a response's body");

@@ -57,6 +57,7 @@ struct symptoms {
     tally recent;                           // of the last seconds: enough of them to have seen some requests
     bool connects_fail = false;             // in the last seconds, all of them or nearly
     std::uint64_t pending_least = 0;        // in line at each look of the last seconds
+    std::uint64_t ended_well = 0;           // in the last ten seconds
     std::chrono::nanoseconds silent_for{0}; // requests wait for a response, and none has begun since
     std::chrono::nanoseconds stuck_for{0};  // a worker has not turned, for so long; 0: all do
 

@@ -18,18 +18,10 @@ float as_float(std::optional<double> value) {
     return static_cast<float>(std::isinf(*value) ? histogram::bounds.back() : *value);
 }
 
-// Waited in vain. Clients that went within a response are among them: too many only make a silence last.
+// Waited in vain, or went for another reason: too many only make a silence last.
 std::uint64_t gave_up(const tally& seen) {
     return seen.of(failure_reason::client_gone) + seen.of(failure_reason::response_timeout) +
            seen.of(failure_reason::no_response);
-}
-
-// No silence of the backend: a response has begun, or nobody waits for one. Fewer wait as soon as one begins, while it
-// is counted at its exchange's end; but who gave up does not break the silence.
-bool responds(const tally& before, const tally& now) {
-    if (now.upstream.count != before.upstream.count) return true;
-    const auto gone = gave_up(now) - gave_up(before);
-    return now.awaited + gone < before.awaited || (now.awaited == 0 && gone == 0);
 }
 
 // A rule that took another's place begins at nought: then all it has is new.
@@ -56,7 +48,7 @@ void history::add(const tally& now, std::vector<rule_sums> rules, std::uint64_t 
         bar_begin_ = {at, now};
         last_response_at_ = at;
     }
-    if (!looks_.empty() && responds(looks_.back().seen, now)) last_response_at_ = at;
+    if (!looks_.empty()) note_silence(looks_.back().seen, now, at);
     looks_.push_back({at, now});
     while (looks_.size() > 1 && at - looks_[1].at >= minute) looks_.pop_front();
 
@@ -67,6 +59,13 @@ void history::add(const tally& now, std::vector<rule_sums> rules, std::uint64_t 
     while (rule_looks_.size() > 2 && at - rule_looks_[1].at >= minute) rule_looks_.pop_front();
 
     if (at - bar_begin_.at >= bar_span) end_bar(now, not_ready, at);
+}
+
+// Nobody's waiting is no silence of the backend, unless who waited has given up.
+void history::note_silence(const tally& before, const tally& now, time_point at) {
+    const bool responds = now.begun != before.begun;
+    in_vain_ = !responds && (in_vain_ || gave_up(now) != gave_up(before));
+    if (responds || (now.awaited == 0 && !in_vain_)) last_response_at_ = at;
 }
 
 void history::end_bar(const tally& now, std::uint64_t not_ready, time_point at) {

@@ -63,6 +63,7 @@ public:
     const std::deque<event>& events() const noexcept { return events_; } // the newest last
 
 private:
+    void note_silence(const tally& before, const tally& now, time_point at);
     void end_bar(const tally& now, std::uint64_t not_ready, time_point at);
 
     struct look {
@@ -78,6 +79,7 @@ private:
     look bar_begin_;
     bool begun_ = false;
     time_point last_response_at_{};
+    bool in_vain_ = false; // somebody has given up since then
     std::deque<bar> bars_;
     std::deque<event> events_;
 };

@@ -42,8 +42,8 @@ bool lead_here(const std::vector<socket_address>& all) {
 // resolve yet), the same port is enough.
 bool on_the_clients_backend(const http_url& url, const config& values, const circumstances& now) {
     const auto& upstream = values.upstream.address;
-    // Behind a socket is a process of this machine, wherever url leads: it may be the backend that listens here.
-    if (!values.status.socket.empty()) return lead_here(now.upstream_addresses);
+    // Behind a socket is a process of this machine or pod, wherever url leads: it may well be the backend.
+    if (!values.status.socket.empty()) return true;
     if (!upstream.path.empty()) return lead_here(now.status_addresses);
     if (url.origin.port != upstream.port) return false;
     if (url.origin.host == upstream.host) return true;

@@ -1,5 +1,6 @@
 #include "proxy/control_plane/tally.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 namespace sidecar {
@@ -53,6 +54,11 @@ std::uint64_t tally::requests() const noexcept {
     return std::accumulate(responses.begin(), responses.end(), std::uint64_t{0});
 }
 
+std::uint64_t tally::ended_well() const noexcept {
+    const auto all = requests();
+    return all - std::min(all, std::accumulate(failures.begin(), failures.end(), std::uint64_t{0}));
+}
+
 tally take_tally(const worker_list& workers) {
     tally all;
     for (const auto* each : workers) {
@@ -64,6 +70,7 @@ tally take_tally(const worker_list& workers) {
         all.connects += each->upstream_connects.get();
         all.connect_failures += each->upstream_connect_failures.get();
         all.reuses += each->upstream_reuses.get();
+        all.begun += each->upstream_responses.get();
         all.upstream.add(each->upstream_response);
         all.overhead.add(each->overhead);
     }
@@ -82,6 +89,7 @@ tally operator-(const tally& later, const tally& earlier) {
     came.connects -= earlier.connects;
     came.connect_failures -= earlier.connect_failures;
     came.reuses -= earlier.reuses;
+    came.begun -= earlier.begun;
     came.durations = between(later.durations, earlier.durations);
     came.upstream = between(later.upstream, earlier.upstream);
     came.overhead = between(later.overhead, earlier.overhead);

@@ -110,6 +110,7 @@ task<bool> download::more() {
         const auto read = read_some();
         if (read.status == io::done) {
             waits_since = time_point::max();
+            if (attempt_.awaiting_head && !any_bytes_) request_.worker.metrics.upstream_responses.add();
             attempt_.response_has_begun();
             auto& record = request_.record;
             if (record.answered_at == time_point{} || attempt_.awaiting_head) record.answered_at = request_.now();
@@ -123,7 +124,9 @@ task<bool> download::more() {
             co_return false;
         }
         if (attempt_.received.empty()) attempt_.received.release(); // who waits holds none
-        if (!attempt_.awaiting_head) waits_since = std::min(waits_since, request_.now());
+        // While the request is on its way, it may be the client that lets all wait.
+        if (!attempt_.awaiting_head && attempt_.upload() != attempt::upload_state::under_way)
+            waits_since = std::min(waits_since, request_.now());
         const auto woken = co_await link.readable(attempt_.response_due);
         if (attempt_.failed()) break;
         if (request_.client.is_gone() || (woken == wake::cancelled && request_.client.end_seen() &&

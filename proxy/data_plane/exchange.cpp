@@ -165,7 +165,10 @@ task<exchange::after> exchange::forward_request() {
         upstream_lease backend;
         if (!take_kept_connection(backend)) {
             const auto failed = co_await connect(backend);
-            if (failed != failure_reason::none) co_return co_await after_failure(failed, false, false);
+            if (failed != failure_reason::none) {
+                backend.reset(); // another may have its place
+                co_return co_await after_failure(failed, false, false);
+            }
         }
         r.record.upstream_reused = backend->reused;
         attempt one(r, std::move(backend), changes_of_request(), body_start_.data());
@@ -209,7 +212,7 @@ reuse exchange::allowed_reuse() const noexcept {
 
 bool exchange::take_kept_connection(upstream_lease& into) {
     auto& pool = request_.worker.backend;
-    pool.use(*request_.config);
+    if (!request_.record.retried) pool.use(*request_.config); // later it may be one of a reload before
     into = pool.take_idle(allowed_reuse(), *request_.config);
     return into != nullptr;
 }

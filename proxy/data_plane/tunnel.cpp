@@ -17,7 +17,7 @@ struct both_ways {
 // One direction. Its end is passed on when all before it has been; what breaks it ends the other, too.
 task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint64_t& bytes) {
     waiter turn(all.worker.timers);
-    for (int reads = 1; !all.broken; ++reads) {
+    for (int reads = 1; !all.broken && !from.is_reset() && !to.is_reset(); ++reads) {
         outgoing next{through.data(), {}};
         const auto size = next.size();
         if (size != 0) {
@@ -45,7 +45,7 @@ task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint
         if (woken == wake::deadline && all.worker.timers.now() - all.moved_at >= all.silence_max) break;
     }
     all.broken = true;
-    all.cut = all.cut || from.is_reset();
+    all.cut = all.cut || from.is_reset() || to.is_reset();
     from.cancel_waits();
     to.cancel_waits();
 }
@@ -59,8 +59,11 @@ task<> tunnel(request_context& r, upstream_connection& backend, std::string_view
     // Bytes that the client sent behind its request belong to the tunnel.
     auto up = pump(all, r.client, backend.link, r.received, r.record.bytes_from_client);
     auto down = pump(all, backend.link, r.client, downward, r.record.bytes_to_client);
+    r.client.tie(backend.link, stream::tie_on::reset); // who has ended its side may still be reset
     join both(up, down);
     co_await both;
+    r.client.untie();
+    if (r.worker.cutting) r.record.fail(failure_reason::drain_timeout);
     if (!all.cut) co_return;
     r.client.reset();
     backend.link.reset();

@@ -54,17 +54,18 @@ void tell(worker_log& lines, std::string_view of, const Add& add) noexcept {
 
 // The one try under way while the backend is away.
 struct upstream::probe {
-    explicit probe(upstream& in, bool is_one) noexcept : pool(in), mine(is_one) { pool.probing_ |= mine; }
+    explicit probe(upstream& in, bool is_one) noexcept : pool(in), mine(is_one), generation(in.generation_) {
+        pool.probing_ |= mine;
+    }
     ~probe() {
-        if (!mine) return;
-        pool.probing_ = false;
-        for (auto* each : pool.await_probe_) each->resume_later(wake::ready);
+        if (mine && generation == pool.generation_) pool.end_probe();
     }
     probe(const probe&) = delete;
     probe& operator=(const probe&) = delete;
 
     upstream& pool;
     const bool mine;
+    const std::uint64_t generation;
 };
 
 struct upstream::wait_for_its_end {
@@ -125,6 +126,13 @@ task<failure_reason> upstream::connect(reuse how, stream& client, const settings
                                        time_to_connection& spent) {
     into = std::make_unique<upstream_connection>(*this);
     auto began = timers_.now();
+    {
+        const tied while_probed(client, into->link);
+        const auto found = co_await wait_for_probe(client, config, *into);
+        spent.connecting += timers_.now() - began;
+        if (found != failure_reason::none) co_return found;
+        began = timers_.now();
+    }
     if (!take_place(*into, config)) {
         const auto waited = co_await wait_for_place(how, client, config, into);
         spent.in_line += timers_.now() - began;
@@ -199,7 +207,13 @@ bool upstream::is_away(const settings& config, const upstream_connection& to) co
     const auto patience = config.values.upstream.connect_retry;
     const auto now = timers_.now();
     return away_since_ && to.generation_ == generation_ && now - *away_since_ > patience &&
-           tried_at_ - *away_since_ >= patience - pause_max && now - tried_at_ <= std::max<milliseconds>(patience, 1s);
+           tried_at_ - *away_since_ >= patience - pause_max &&
+           (probing_ || now - tried_at_ <= std::max<milliseconds>(patience, 1s));
+}
+
+void upstream::end_probe() noexcept {
+    probing_ = false;
+    for (auto* each : await_probe_) each->resume_later(wake::ready);
 }
 
 // Of a try at addresses that are still the present ones.
@@ -209,7 +223,7 @@ void upstream::note_failed(const settings& config, const upstream_connection& to
     if (to.generation_ != generation_) return;
     const auto now = timers_.now();
     if (!away_since_ || now - tried_at_ > std::max<milliseconds>(config.values.upstream.connect_retry, 1s))
-        away_since_ = began;
+        away_since_ = std::max(began, stood_at_);
     tried_at_ = now;
 }
 
@@ -228,6 +242,7 @@ task<failure_reason> upstream::wait_for_probe(stream& client, const settings& co
 }
 
 task<failure_reason> upstream::reach(stream& client, const settings& config, upstream_connection& into) {
+    if (config.upstream_addresses != addresses_) into.generation_ = 0; // of a reload before: it is not kept
     const tied while_connecting(client, into.link);
     const auto waited = co_await wait_for_probe(client, config, into);
     if (waited != failure_reason::none) co_return waited;
@@ -239,7 +254,10 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
             const bool connected = co_await connect_once(address, config.values.upstream.connect_timeout, into);
             if (client.is_gone()) co_return failure_reason::client_gone;
             if (!connected) continue;
-            if (into.generation_ == generation_) away_since_.reset();
+            if (into.generation_ == generation_) {
+                away_since_.reset();
+                stood_at_ = timers_.now();
+            }
             metrics_.upstream_connects.add();
             metrics_.upstream_connect.observe(timers_.now() - began);
             tell_opened(into, address, timers_.now() - began);
@@ -248,7 +266,7 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
         note_failed(config, into, began);
         into.link.close();
         const auto next_try_at = timers_.now() + pause;
-        if (only.mine) ++probes_failed_;
+        if (only.mine && into.generation_ == generation_) ++probes_failed_;
         if (only.mine || next_try_at >= give_up_at) co_return failure_reason::upstream_unreachable;
         co_await into.link.reader().until(next_try_at);
         if (client.is_gone()) co_return failure_reason::client_gone;
@@ -323,6 +341,7 @@ void upstream::use(const settings& config) {
     addresses_ = config.upstream_addresses;
     ++generation_;
     away_since_.reset();
+    end_probe();
     close_all_idle("address_changed");
 }
 

@@ -47,7 +47,7 @@ private:
 
     upstream& pool_;
     const std::uint64_t number_; // the pool's so manieth
-    std::uint64_t generation_;   // of the pool's addresses
+    std::uint64_t generation_;   // of the pool's addresses; 0: of others
     bool has_place_ = false;     // counts below upstream.max_connections
     time_point used_at_{};       // when it was given back
 };
@@ -104,6 +104,7 @@ private:
     task<failure_reason> wait_for_probe(stream& client, const settings&, upstream_connection& into);
     void note_failed(const settings&, const upstream_connection&, time_point began) noexcept;
     void fill_places() noexcept;
+    void end_probe() noexcept;
     task<bool> connect_once(const socket_address&, milliseconds timeout, upstream_connection& into);
     void close_at(time_point);
     void close_expired();
@@ -134,6 +135,7 @@ private:
     milliseconds idle_timeout_{0};
     std::optional<time_point> away_since_; // no connection stood since then, and
     time_point tried_at_{};                // the last try failed then
+    time_point stood_at_{};                // the last one succeeded then
     bool probing_ = false;
     std::uint64_t probes_failed_ = 0;
     std::vector<waiter*> await_probe_;

@@ -35,7 +35,8 @@ class worker::running {
 public:
     running(shared& of_all, unsigned index, const std::vector<int>& listening_sockets)
         : state_(of_all, index),
-          heartbeat_(state_.context) {
+          heartbeat_(state_.context),
+          cut_(state_.context) {
         state_.lines.open(of_all.current_settings.get()->values.log.buffer_bytes);
         for (const int each : listening_sockets)
             listeners_.push_back(
@@ -81,15 +82,14 @@ public:
     }
 
     void stop() {
-        state_.cutting = true;
+        if (std::exchange(state_.cutting, true)) return;
         end_accepting();
         for (auto* each = first_; each; each = each->next) each->cut();
         // They end when they are resumed next.
-        heartbeat_.expires_after(cut_within);
-        heartbeat_.async_wait(
-            boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
-                if (!error) state_.context.stop();
-            }));
+        cut_.expires_after(cut_within);
+        cut_.async_wait(boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
+            if (!error) state_.context.stop();
+        }));
     }
 
     void admit(int descriptor, const sockaddr_storage& peer) {
@@ -116,13 +116,13 @@ private:
     void turn() {
         last_turn_.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
         state_.give_memory_back();
-        state_.backend.use(*state_.current_settings()); // what a reload has changed holds for who waits, too
         heartbeat_.expires_after(heartbeat);
         heartbeat_.async_wait(
             boost::asio::bind_allocator(memory_.get(), [this](const boost::system::error_code& error) {
                 if (!error) turn();
             }));
         for (const auto& each : listeners_) each->revive();
+        state_.backend.use(*state_.current_settings()); // what a reload has changed holds for who waits, too
         count_stalled();
     }
 
@@ -168,6 +168,7 @@ private:
 
     handler_memory memory_;
     boost::asio::steady_timer heartbeat_;
+    boost::asio::steady_timer cut_;
     std::vector<std::unique_ptr<listener>> listeners_;
     session* first_ = nullptr;
     session* ended_ = nullptr;

@@ -162,6 +162,26 @@ TEST_CASE("a head, a tunnel and a wait for the backend are cut, too") {
     CHECK((client.ended() == ending::reset || !request.ends_with("\r\n\r\n"))); // there, nothing was asked for
 }
 
+TEST_CASE("a tunnel is cut also where nothing moves, or only one way, and is logged") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.drain.timeout = 100ms; });
+    auto client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    auto up = backend.accept();
+    up.receive_head();
+    up.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    client.receive_head();
+    SUBCASE("at rest") {}
+    SUBCASE("whose client has ended its side") { client.end_writing(); }
+    SUBCASE("whose backend reads no more") { client.send_until_stalled(std::string(50'000'000, 'x'), 20ms); }
+    proxy.drain();
+    const auto log = proxy.await_log(R"("error":"drain_timeout")");
+    CHECK(log.find(R"("status":101)") != std::string::npos);
+    proxy.await_end();
+    client.discard_rest();
+    CHECK(client.ended() == ending::reset);
+}
+
 TEST_CASE("a long upload that began before the drain is not cut") {
     scripted_backend backend;
     sidecar_under_test proxy(backend);

@@ -81,7 +81,7 @@ TEST_CASE("a silence counts from when somebody waits, not from the last response
         made.pass(time);
         made.polled(one_of_each);
     };
-    made.first.upstream_response.observe(3ms);
+    made.first.upstream_responses.add();
     pass(30s);
     made.first.upstream_awaited.set(3);
     pass(4s);
@@ -97,7 +97,7 @@ TEST_CASE("a response that has begun ends a silence, though its exchange goes on
     made.observe();
     made.first.upstream_awaited.set(4);
     made.pass(4s);
-    made.first.upstream_awaited.set(3);
+    made.first.upstream_responses.add(); // and another request waits in its place
     made.pass(4s);
     CHECK(judge(made.now).state == health::ok);
     made.pass(2s);
@@ -115,6 +115,23 @@ TEST_CASE("clients that wait in vain, go and come again do not hide a silence") 
         made.polled(one_of_each);
         if (!pause) CHECK((judge(made.now).state == health::failing) == (second >= 4));
     }
+}
+
+TEST_CASE("neither do those that pause for longer before they come again") {
+    made_standing made;
+    made.observe();
+    for (int second = 0; second < 24; ++second) {
+        const int phase = second % 6;
+        if (phase == 4) made.first.failures.at(failure_reason::client_gone, 0).add(6);
+        made.first.upstream_awaited.set(phase >= 4 ? 0 : 6);
+        made.pass(1s);
+        made.polled(one_of_each);
+        if (phase < 4 && second > 4) CHECK(judge(made.now).state == health::failing);
+    }
+    made.first.upstream_responses.add();
+    made.first.upstream_awaited.set(6);
+    made.pass(1s);
+    CHECK(judge(made.now).state != health::failing);
 }
 
 TEST_CASE("the backend is unreachable if connects fail and none succeeds, not if one of many fails") {

@@ -105,6 +105,16 @@ TEST_CASE_FIXTURE(fixture, "it is not forgotten over a reload that asks for more
     CHECK(is_gated());
 }
 
+TEST_CASE_FIXTURE(fixture, "nor if it came in just before the reload") {
+    status.hold();
+    pass(accepted(json, created));
+    proxy.reload([](config& c) {
+        c.rules.rules.insert(c.rules.rules.begin(), {"more", "GET", "/projects/{id}/more", "info",
+                                                     sidecar::augment_rule{"projects", {"is_searchable"}, {}}});
+    });
+    CHECK(is_gated());
+}
+
 TEST_CASE_FIXTURE(fixture, "then the snapshot's word counts") {
     status.hold();
     pass(accepted(json, created));

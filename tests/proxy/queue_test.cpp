@@ -159,6 +159,27 @@ TEST_CASE("while one request probes a backend that is back, the others wait for 
     for (auto& each : all) CHECK(status_of(each.receive_answer().head) == 200);
 }
 
+TEST_CASE("who is sent away while one request probes has taken no place, and none is left behind") {
+    scripted_backend backend(0);
+    const auto first = wire::connect(backend.port()); // its queue is full: who connects waits for connect_timeout
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.upstream.connect_retry = 1ms;
+        c.upstream.connect_timeout = 10ms;
+        c.upstream.connections_max = 1;
+        c.upstream.queue_timeout = patience;
+    });
+    // The rest of its body does not come; the reply's place is another's all the same.
+    auto waits = proxy.connect();
+    waits.send("POST /away HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    CHECK(status_of(waits.receive_answer().head) == 503);
+    proxy.reload([](config& c) { c.upstream.connect_timeout = patience; });
+    auto probe = proxy.connect();
+    probe.send(get("/probe"));
+    CHECK(probe.stays_silent(20ms)); // it has the one place
+    for (int i = 0; i < 3; ++i) CHECK(status_of(proxy.ask(get("/fast")).head) == 503);
+    CHECK(proxy.log_lines().find("queue_timeout") == std::string::npos);
+}
+
 TEST_CASE("that a backend was away says nothing once nobody has tried for connect_retry, or none waited so long") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) { c.upstream.connect_retry = 1s; });

@@ -96,8 +96,7 @@ TEST_CASE("behind a Unix socket the status path is hidden, unless status.url lea
     CHECK_FALSE(is_hidden(values, {1, 1024, upstream, address("10.0.0.2")}));
 }
 
-TEST_CASE(
-    "asked through a socket, the status path is hidden wherever status.url leads, unless the backend is elsewhere") {
+TEST_CASE("asked through a socket, the status path is hidden wherever status.url and the backend seem to be") {
     config values;
     values.status.socket = "/run/dds/puma.sock";
     values.status.url = "http://192.0.2.7/internal/consistency"; // another host and another port
@@ -110,10 +109,8 @@ TEST_CASE(
     CHECK(is_hidden(values, {1, 1024, with({"", 0, "/run/dds/other.sock"}), status})); // a process may have two
     CHECK(is_hidden(values, {1, 1024, with({"127.0.0.1", 3000}), status}));
     CHECK(is_hidden(values, {1, 1024, with({"::1", 3000}), status}));
-    CHECK(is_hidden(values, {1, 1024, with({"dds", 3000}), status})); // does not resolve yet
-    CHECK_FALSE(is_hidden(values, {1, 1024, with({"10.0.0.2", 3000}), status}));
-    values.status.url = "http://10.0.0.2:3000/internal/consistency"; // is a name for the socket
-    CHECK_FALSE(is_hidden(values, {1, 1024, with({"10.0.0.2", 3000}), address("10.0.0.2")}));
+    CHECK(is_hidden(values, {1, 1024, with({"dds", 3000}), status}));      // does not resolve yet
+    CHECK(is_hidden(values, {1, 1024, with({"10.0.0.2", 3000}), status})); // perhaps this machine's own
     values.upstream.address = {"127.0.0.1", 3000};
     values.status.expose = true;
     CHECK_FALSE(is_hidden(values, {1, 1024, address("127.0.0.1"), status}));
