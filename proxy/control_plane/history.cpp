@@ -18,7 +18,7 @@ float as_float(std::optional<double> value) {
     return static_cast<float>(std::isinf(*value) ? histogram::bounds.back() : *value);
 }
 
-// Waited in vain, or went for another reason: too many only make a silence last.
+// Waited in vain, or went within a response: too many only make a silence last.
 std::uint64_t gave_up(const tally& seen) {
     return seen.of(failure_reason::client_gone) + seen.of(failure_reason::response_timeout) +
            seen.of(failure_reason::no_response);
@@ -64,7 +64,7 @@ void history::add(const tally& now, std::vector<rule_sums> rules, std::uint64_t 
 // Nobody's waiting is no silence of the backend, unless who waited has given up.
 void history::note_silence(const tally& before, const tally& now, time_point at) {
     const bool responds = now.begun != before.begun;
-    in_vain_ = !responds && (in_vain_ || gave_up(now) != gave_up(before));
+    in_vain_ = !responds && (in_vain_ || (before.awaited != 0 && gave_up(now) != gave_up(before)));
     if (responds || (now.awaited == 0 && !in_vain_)) last_response_at_ = at;
 }
 

@@ -126,7 +126,7 @@ task<failure_reason> upstream::connect(reuse how, stream& client, const settings
                                        time_to_connection& spent) {
     into = std::make_unique<upstream_connection>(*this);
     auto began = timers_.now();
-    {
+    if (probing_) {
         const tied while_probed(client, into->link);
         const auto found = co_await wait_for_probe(client, config, *into);
         spent.connecting += timers_.now() - began;
@@ -244,8 +244,10 @@ task<failure_reason> upstream::wait_for_probe(stream& client, const settings& co
 task<failure_reason> upstream::reach(stream& client, const settings& config, upstream_connection& into) {
     if (config.upstream_addresses != addresses_) into.generation_ = 0; // of a reload before: it is not kept
     const tied while_connecting(client, into.link);
-    const auto waited = co_await wait_for_probe(client, config, into);
-    if (waited != failure_reason::none) co_return waited;
+    if (probing_) {
+        const auto waited = co_await wait_for_probe(client, config, into);
+        if (waited != failure_reason::none) co_return waited;
+    }
     const probe only(*this, is_away(config, into));
     const auto began = timers_.now();
     const auto give_up_at = began + config.values.upstream.connect_retry;

@@ -117,6 +117,19 @@ TEST_CASE("clients that wait in vain, go and come again do not hide a silence") 
     }
 }
 
+TEST_CASE("a client that goes within a response, and a lull behind it, are no silence") {
+    made_standing made;
+    made.first.upstream_responses.add();
+    made.observe();
+    made.first.failures.at(failure_reason::client_gone, 200).add();
+    for (int second = 0; second < 12; ++second) {
+        if (second == 10) made.first.upstream_awaited.set(3);
+        made.polled(one_of_each);
+        made.pass(1s);
+    }
+    CHECK(judge(made.now).state == health::ok);
+}
+
 TEST_CASE("neither do those that pause for longer before they come again") {
     made_standing made;
     made.observe();
