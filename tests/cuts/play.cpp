@@ -12,7 +12,7 @@ namespace {
 // Bytes on their way out of one end, in pieces; the next goes when nothing moves any more.
 class sending {
 public:
-    void add(std::string bytes, const std::vector<std::size_t>& cuts) {
+    void add(const std::string& bytes, const std::vector<std::size_t>& cuts) {
         std::size_t at = 0;
         for (const auto cut : cuts) {
             if (cut <= at || cut >= bytes.size()) continue;
@@ -68,7 +68,7 @@ public:
             if (release_pieces() || begin_part(true)) continue;
             if (++idle > 1) break; // nothing left to do
         }
-        const auto result = look();
+        auto result = look();
         tear_down();
         return result;
     }
