@@ -128,7 +128,7 @@ void play::ask() {
         client.tunnels = true;
     }
     if ((how & 0xf0) == 0x40) head += "Connection: x-hop, keep-alive\r\nX-Hop: 1\r\n";
-    made.repeatable = !has_body;
+    made.repeatable = made.method != "POST" && (!has_body || (size == 0 && !chunks)); // RFC 9110 9.2.2
     if (has_body) made.payload = filled(mine, size);
     if (chunks) {
         auto framed = harness::chunked(made.payload, 1 + size / (1 + in_.below(8)));
@@ -224,7 +224,7 @@ void play::begin_reply(backend_end& at, std::string_view head) {
     if (clean) {
         auto& request = clients_[whose->client].requests[whose->exchange];
         ++request.arrived;
-        expect(request.arrived == 1 || request.repeatable, "a request that is not repeatable arrives twice");
+        expect(request.arrived == 1 || request.repeatable, "a request that is not repeatable arrives twice: ", head);
         expect(request.arrived <= 2, "a request arrives three times");
         expect(head.starts_with(request.method + " "), "another method arrives: ", head);
         at.reading = whose;
