@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <new>
+#include <span>
 
 namespace sidecar {
 
@@ -17,6 +18,12 @@ int make_epoll() {
     const int made = ::epoll_create1(EPOLL_CLOEXEC);
     if (made < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
     return made;
+}
+
+std::uint32_t descriptor_of(const epoll_event& event) noexcept { return static_cast<std::uint32_t>(event.data.u64); }
+
+std::uint32_t generation_of(const epoll_event& event) noexcept {
+    return static_cast<std::uint32_t>(event.data.u64 >> 32);
 }
 
 } // namespace
@@ -45,14 +52,20 @@ void readiness_set::take_round() {
     for (int round = 0; round < rounds_in_a_row; ++round) {
         const int count = ::epoll_wait(set_.native_handle(), events.data(), events_max, 0);
         timers_.update_now();
-        for (int i = 0; i < count; ++i) {
-            const auto descriptor = static_cast<std::uint32_t>(events[i].data.u64);
-            const auto generation = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
-            const auto at = slots_[descriptor];
-            if (at.target && at.generation == generation) at.target->on_ready(events[i].events);
-        }
+        const std::span<epoll_event> came(events.data(), static_cast<std::size_t>(std::max(count, 0)));
+        for (auto& each : came)
+            if (slots_[descriptor_of(each)].rests) tell(each);
+        if (count < events_max) ++looks_;
+        for (auto& each : came) tell(each);
         if (count < 2 || timers_.turn_is_due()) return;
     }
+}
+
+void readiness_set::tell(epoll_event& event) {
+    const auto at = slots_[descriptor_of(event)];
+    const auto what = event.events;
+    event.events = 0; // once
+    if (what != 0 && at.target && at.generation == generation_of(event)) at.target->on_ready(what);
 }
 
 std::error_code readiness_set::add(int descriptor, member& target) noexcept {
@@ -66,6 +79,7 @@ std::error_code readiness_set::add(int descriptor, member& target) noexcept {
     }
     auto& at = slots_[index];
     at.target = &target;
+    at.rests = false;
     ++at.generation;
     epoll_event event{};
     event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -77,5 +91,9 @@ std::error_code readiness_set::add(int descriptor, member& target) noexcept {
 }
 
 void readiness_set::remove(int descriptor) noexcept { slots_[static_cast<std::size_t>(descriptor)].target = nullptr; }
+
+void readiness_set::rest(int descriptor, bool rests) noexcept {
+    slots_[static_cast<std::size_t>(descriptor)].rests = rests;
+}
 
 } // namespace sidecar

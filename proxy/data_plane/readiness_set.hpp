@@ -14,6 +14,8 @@
 #include <system_error>
 #include <vector>
 
+struct epoll_event;
+
 namespace sidecar {
 
 class readiness_set {
@@ -37,15 +39,22 @@ public:
     // Before the descriptor is closed: no event of it arrives after this. Closing takes it out of the kernel's set.
     void remove(int descriptor) noexcept;
 
+    // One at rest is told of its events before all others are of theirs. So whoever has come to rest before the last
+    // look, and was told nothing, has had no event until then.
+    void rest(int descriptor, bool) noexcept;
+    std::uint64_t looks() const noexcept { return looks_; } // at the kernel, for all that had happened
+
 private:
     // By descriptor; the generation tells an event of a closed descriptor from one of its successor.
     struct slot {
         member* target = nullptr;
         std::uint32_t generation = 0;
+        bool rests = false;
     };
 
     void await_round();
     void take_round();
+    void tell(epoll_event&);
 
     static constexpr int events_max = 256; // a round; more come in the next
     static constexpr int rounds_in_a_row = 8;
@@ -54,6 +63,7 @@ private:
     boost::asio::posix::stream_descriptor set_; // closes it
     timer_queue& timers_;
     std::vector<slot> slots_;
+    std::uint64_t looks_ = 0;
 };
 
 } // namespace sidecar

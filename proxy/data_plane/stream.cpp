@@ -159,6 +159,14 @@ bool stream::is_quiet() noexcept {
     return !readable_;
 }
 
+void stream::rest(idle_owner* owner) noexcept {
+    idle_owner_ = owner;
+    rests_since_ = set_.looks();
+    set_.rest(descriptor_, owner != nullptr);
+}
+
+bool stream::was_quiet() const noexcept { return set_.looks() > rests_since_ && !readable_ && !end_seen_ && !reset_; }
+
 int stream::connect_error() noexcept {
     int error = 0;
     socklen_t length = sizeof error;

@@ -99,10 +99,12 @@ public:
     protected:
         ~idle_owner() = default;
     };
-    void rest(idle_owner* owner) noexcept { idle_owner_ = owner; }
+    void rest(idle_owner*) noexcept; // null: no longer
 
     // Whether it is connected, with nothing to read and no end: asked of the kernel, for one about to be used again.
     bool is_quiet() noexcept;
+    // The same of one at rest, as of the set's last look, without a call; false, too, where there was none since.
+    bool was_quiet() const noexcept;
     // After a connect that was under way: 0, or errno.
     int connect_error() noexcept;
 
@@ -120,6 +122,7 @@ private:
     waiter writer_;
     stream* tied_ = nullptr;
     idle_owner* idle_owner_ = nullptr;
+    std::uint64_t rests_since_ = 0; // the set's look
     int descriptor_ = -1;
     tie_on tie_on_ = tie_on::reset;
     bool readable_ = false;

@@ -77,6 +77,26 @@ TEST_CASE("requests at the same time get a connection each, and these are used a
     CHECK(backend.untouched());
 }
 
+// They come to rest in one round of events, and are asked for in others.
+TEST_CASE("connections that have come to rest together are used again each once") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    std::vector<wire> clients, ups;
+    for (int i = 0; i < 12; ++i) {
+        clients.push_back(proxy.connect());
+        clients.back().send(get);
+        ups.push_back(backend.accept());
+        ups.back().receive_head();
+    }
+    for (int round = 0; round < 5; ++round) {
+        for (auto& up : ups) up.send(ok);
+        for (auto& client : clients) CHECK(client.receive(ok.size()) == ok);
+        for (auto& client : clients) client.send(get);
+        for (auto& up : ups) CHECK(up.receive_head() == get);
+    }
+    CHECK(backend.untouched());
+}
+
 TEST_CASE("a connection after a POST is used again by a GET") {
     scripted_backend backend;
     sidecar_under_test proxy(backend);

@@ -118,6 +118,68 @@ TEST_CASE_FIXTURE(fixture, "a descriptor that the kernel does not take is an err
     CHECK(member.all.empty());
 }
 
+TEST_CASE_FIXTURE(fixture, "those at rest are told before the others, whoever's event came first") {
+    struct order final : readiness_set::member {
+        void on_ready(std::uint32_t events) override {
+            if (events & EPOLLIN) log->push_back(this);
+        }
+        std::vector<const order*>* log = nullptr;
+    };
+    std::vector<const order*> log;
+    auto other_pair = unix_pair();
+    peer_socket other_here(other_pair.first), other_there(other_pair.second);
+    order busy, resting;
+    busy.log = resting.log = &log;
+    REQUIRE_FALSE(loop.set.add(here.descriptor(), busy));
+    REQUIRE_FALSE(loop.set.add(other_here.descriptor(), resting));
+    loop.set.rest(other_here.descriptor(), true);
+    loop.turn();
+    const auto looks = loop.set.looks();
+    there.send("x");
+    other_there.send("x");
+    CHECK(loop.set.looks() == looks);
+    loop.turn();
+    CHECK(loop.set.looks() > looks);
+    CHECK(log == std::vector<const order*>{&resting, &busy}); // each once
+    loop.set.rest(other_here.descriptor(), false);
+    log.clear();
+    there.send("x");
+    other_there.send("x");
+    loop.turn();
+    CHECK(log == std::vector<const order*>{&busy, &resting});
+}
+
+TEST_CASE("a round that may not have told of all is no look") {
+    event_loop loop;
+    std::vector<peer_socket> here, there;
+    std::vector<told> members(300);
+    for (auto& each : members) {
+        const auto pair = unix_pair();
+        here.emplace_back(pair.first);
+        there.emplace_back(pair.second);
+        REQUIRE_FALSE(loop.set.add(pair.first, each));
+    }
+    struct first_told final : readiness_set::member {
+        void on_ready(std::uint32_t events) override {
+            if (events & EPOLLIN && !seen) seen = of->looks();
+        }
+        readiness_set* of = nullptr;
+        std::optional<std::uint64_t> seen;
+    };
+    const auto pair = unix_pair();
+    const peer_socket early_here(pair.first), early_there(pair.second);
+    first_told early;
+    early.of = &loop.set;
+    REQUIRE_FALSE(loop.set.add(pair.first, early));
+    loop.turn();
+    const auto before = loop.set.looks();
+    early_there.send("x");
+    for (const auto& each : there) each.send("x");
+    loop.turn();
+    CHECK(early.seen == before); // the first of more than fit into a round
+    CHECK(loop.set.looks() > before);
+}
+
 TEST_CASE("very many members are told, more than fit into one round") {
     event_loop loop;
     std::vector<peer_socket> here, there;

@@ -359,4 +359,29 @@ TEST_CASE("a descriptor that the set does not take is closed, and said to be wro
     CHECK_FALSE(one.is_open());
 }
 
+TEST_CASE("one at rest was quiet as of a look after it came to rest, and if nothing was told since") {
+    for (const auto family : families) {
+        struct owner final : stream::idle_owner {
+            void stirred(stream&) override { ++times; }
+            int times = 0;
+        } owner;
+        connected c(family());
+        c.here.rest(&owner);
+        CHECK_FALSE(c.here.was_quiet()); // nobody has looked yet
+        const auto pair = unix_pair();
+        stream busy(c.loop.set, c.loop.timers); // which makes for a look
+        const peer_socket far(pair.second);
+        REQUIRE_FALSE(busy.open(pair.first));
+        c.loop.turn();
+        CHECK(c.here.was_quiet());
+        CHECK(owner.times == 0);
+        c.there.send("x");
+        CHECK(c.here.was_quiet()); // as of that look
+        c.loop.turn();
+        CHECK_FALSE(c.here.was_quiet());
+        CHECK(owner.times == 1);
+        c.here.rest(nullptr);
+    }
+}
+
 } // namespace stream_test
