@@ -58,7 +58,7 @@ resource_table::resource_table(const std::vector<entry>& listed) {
 const resource_table::entry* resource_table::find_entry(const uuid& id) const noexcept {
     if (slots_.empty()) return nullptr;
     const auto at = slot_of(id, hash(id));
-    return tags_[at] == free_slot ? nullptr : &slots_[at];
+    return tags_.data()[at] == free_slot ? nullptr : slots_.data() + at; // below the size, by slot_of
 }
 
 const member_states* resource_table::find(const uuid& id) const noexcept {

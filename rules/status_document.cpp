@@ -4,6 +4,7 @@
 #include "rules/json.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace sidecar {
 namespace {
@@ -34,16 +35,26 @@ std::string_view without_blanks_behind(std::string_view token) {
 using entry_list = std::vector<resource_table::entry>;
 constexpr std::size_t entry_bytes_min = 46; // {"id":"36 characters"},
 
-class status_reader {
+// The memory of a walk.
+struct workspace {
+    ondemand::parser parser;
+    entry_list entries;
+};
+
+class status_walk {
 public:
-    status_reader(const json_text& body, const schema& needs) : json_(body), schema_(needs) {}
+    status_walk(const json_text& body, const schema& needs, workspace& in)
+        : json_(body),
+          schema_(needs),
+          parser_(in.parser),
+          entries_(in.entries) {}
 
     result<status_document> read();
 
 private:
     error_code read_document();
     error_code read_collection(std::size_t index, ondemand::value);
-    error_code read_entry(const name_list&, ondemand::value, entry_list&);
+    error_code read_entry(const name_list&, ondemand::value);
     error_code read_id(ondemand::value, uuid&);
     static error_code skip(ondemand::value, std::size_t depth);
 
@@ -56,16 +67,17 @@ private:
 
     padded_json json_;
     const schema& schema_;
-    ondemand::parser parser_;
+    ondemand::parser& parser_;
     ondemand::document reading_;
     bool walking_ = false; // it has begun
     status_document document_;
-    std::string wrong_; // the first thing, unless it is the JSON itself
+    entry_list& entries_; // of the collection being read
+    std::string wrong_;   // the first thing, unless it is the JSON itself
 
     std::size_t collection_ = 0, entry_ = 0; // being read
 };
 
-result<status_document> status_reader::read() {
+result<status_document> status_walk::read() {
     document_.bytes = json_.offset() + json_.view().size();
     document_.collections.resize(schema_.collections.size());
     const auto error = read_document();
@@ -74,7 +86,7 @@ result<status_document> status_reader::read() {
     return failure{"status document: " + what + ", " + std::to_string(document_.bytes) + " bytes read"};
 }
 
-error_code status_reader::read_document() {
+error_code status_walk::read_document() {
     if (json_.has_two_marks()) return simdjson::TAPE_ERROR;
     if (const auto error = parser_.iterate(json_.view()).get(reading_)) return error;
     walking_ = true;
@@ -96,7 +108,7 @@ error_code status_reader::read_document() {
     return reading_.current_location().get(behind) == SUCCESS ? simdjson::TRAILING_CONTENT : SUCCESS;
 }
 
-error_code status_reader::read_collection(std::size_t index, ondemand::value value) {
+error_code status_walk::read_collection(std::size_t index, ondemand::value value) {
     const auto& collection = schema_.collections[index];
     ondemand::array listed;
     if (const auto error = value.get_array().get(listed))
@@ -105,20 +117,20 @@ error_code status_reader::read_collection(std::size_t index, ondemand::value val
     entry_ = 0;
     name_list names{"id"};
     names.insert(names.end(), collection.members.begin(), collection.members.end());
-    entry_list entries;
-    entries.reserve(json_.view().size() / entry_bytes_min); // never more; what is not used costs no memory
+    entries_.clear();
+    entries_.reserve(json_.view().size() / entry_bytes_min); // never more; what is not used costs no memory
     for (auto element : listed) {
         ondemand::value entry;
         // NOLINTNEXTLINE(performance-move-const-arg): get() is for rvalues
         if (const auto error = std::move(element).get(entry)) return error;
-        if (const auto error = read_entry(names, entry, entries)) return error;
+        if (const auto error = read_entry(names, entry)) return error;
         ++entry_;
     }
-    document_.collections[index] = resource_table(entries);
+    document_.collections[index] = resource_table(entries_);
     return SUCCESS;
 }
 
-error_code status_reader::read_entry(const name_list& names, ondemand::value value, entry_list& entries) {
+error_code status_walk::read_entry(const name_list& names, ondemand::value value) {
     ondemand::object object;
     if (const auto error = value.get_object().get(object))
         return error == simdjson::INCORRECT_TYPE ? wrong(where() + " is not an object") : error;
@@ -146,11 +158,11 @@ error_code status_reader::read_entry(const name_list& names, ondemand::value val
         ++place;
     }
     if ((seen & 1U << id_place) == 0) return wrong_here("id", "is missing");
-    entries.push_back(entry);
+    entries_.push_back(entry);
     return SUCCESS;
 }
 
-error_code status_reader::read_id(ondemand::value value, uuid& id) {
+error_code status_walk::read_id(ondemand::value value, uuid& id) {
     // Within the text, or the padding: a string that is shorter has a quote among the 36 bytes, which no digit is.
     const char* const first = value.raw_json_token().data();
     if (*first != '"') return wrong_here("id", "is not a string");
@@ -166,7 +178,7 @@ error_code status_reader::read_id(ondemand::value value, uuid& id) {
 }
 
 // Each value within is asked for, so that none is passed over that is not JSON.
-error_code status_reader::skip(ondemand::value value, std::size_t depth) {
+error_code status_walk::skip(ondemand::value value, std::size_t depth) {
     ondemand::json_type type{};
     if (depth > json_depth_max) return simdjson::DEPTH_ERROR;
     if (const auto error = value.type().get(type)) return error;
@@ -198,16 +210,16 @@ error_code status_reader::skip(ondemand::value value, std::size_t depth) {
                                                                                            : simdjson::TAPE_ERROR;
 }
 
-error_code status_reader::wrong(std::string what) {
+error_code status_walk::wrong(std::string what) {
     wrong_ = std::move(what);
     return simdjson::INCORRECT_TYPE;
 }
 
-std::string status_reader::where() const {
+std::string status_walk::where() const {
     return schema_.collections[collection_].name + "[" + std::to_string(entry_) + "]";
 }
 
-std::string status_reader::malformed(error_code error) {
+std::string status_walk::malformed(error_code error) {
     const auto text = json_.view();
     if (error == simdjson::EMPTY) return "empty";
     if (error == simdjson::UTF8_ERROR) return "not UTF-8";
@@ -223,7 +235,18 @@ std::string status_reader::malformed(error_code error) {
 } // namespace
 
 result<status_document> read_status(const json_text& body, const schema& needs) {
-    return status_reader(body, needs).read();
+    return status_reader().read(body, needs);
+}
+
+struct status_reader::kept : workspace {};
+
+status_reader::status_reader() : kept_(std::make_unique<kept>()) {}
+
+status_reader::~status_reader() = default;
+
+result<status_document> status_reader::read(const json_text& body, const schema& needs) {
+    if (kept_->parser.capacity() / 4 > body.text.size()) kept_ = std::make_unique<kept>();
+    return status_walk(body, needs, *kept_).read();
 }
 
 } // namespace sidecar

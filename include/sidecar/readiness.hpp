@@ -4,6 +4,7 @@
 
 #include "sidecar/json_text.hpp"
 #include "sidecar/result.hpp"
+#include "sidecar/table_memory.hpp"
 #include "sidecar/uuid.hpp"
 
 #include <array>
@@ -98,8 +99,8 @@ private:
 
     // Seven bits of each slot's hash, or 0 where it is free. They fit a cache where the slots don't: an id that is not
     // listed, as most are not, is known from here alone.
-    std::vector<std::uint8_t> tags_;
-    std::vector<entry> slots_;
+    std::vector<std::uint8_t, table_allocator<std::uint8_t>> tags_;
+    std::vector<entry, table_allocator<entry>> slots_;
     std::size_t size_ = 0;
     std::array<std::size_t, schema::members_max> not_ready_counts_{};
     std::optional<std::uint32_t> oldest_since_; // of those that are not ready
@@ -122,6 +123,23 @@ struct status_document {
 // boolean; and on a name that is read here and stands there twice, of which it can't be known which is meant.
 // A collection that is missing is empty. Other members are ignored.
 result<status_document> read_status(const json_text& body, const schema&);
+
+// The same for one document after the other. What reading takes beside the document, some 80 bytes an entry, is kept
+// for the next one, until that needs less than a quarter of it: to have it anew from the kernel each time would take as
+// long as the reading. One thread at a time.
+class status_reader {
+public:
+    status_reader();
+    ~status_reader();
+    status_reader(const status_reader&) = delete;
+    status_reader& operator=(const status_reader&) = delete;
+
+    result<status_document> read(const json_text& body, const schema&);
+
+private:
+    struct kept;
+    std::unique_ptr<kept> kept_;
+};
 
 // A resource that a response just made: not ready in the members given, whatever an older poll says (docs/behaviour.md
 // 7).

@@ -56,10 +56,10 @@ std::string_view word(poll_end end) {
     return "cancelled";
 }
 
-asio::awaitable<parsed> parse(std::string body, std::shared_ptr<const plan> by,
+asio::awaitable<parsed> parse(status_reader& reader, std::string body, std::shared_ptr<const plan> by,
                               std::shared_ptr<const readiness> before) {
     parsed outcome{failure{}, {}};
-    auto document = read_status(body, by->needs);
+    auto document = reader.read(body, by->needs);
     if (!document) {
         outcome.document = document.error();
         co_return outcome;
@@ -191,7 +191,7 @@ private:
     }
 
     asio::awaitable<parsed> parse_away(std::string body, std::shared_ptr<const plan> by) {
-        auto work = parse(std::move(body), std::move(by), board_.published().get());
+        auto work = parse(reader_, std::move(body), std::move(by), board_.published().get());
         co_return co_await asio::co_spawn(parser_, std::move(work), asio::use_awaitable);
     }
 
@@ -298,6 +298,7 @@ private:
     readiness_board& board_;
     sidecar::log& log_;
     control_metrics& metrics_;
+    status_reader reader_; // the parser's
     asio::thread_pool parser_{1};
     asio::steady_timer wake_;          // ends a pause
     asio::steady_timer overtake_;      // ends a held poll

@@ -226,4 +226,30 @@ TEST_CASE("a document of a million entries") {
         REQUIRE(document.collections[0].find(ids[i])->get(0) == (i % 2 == 0 ? state::not_ready : state::ready));
 }
 
+TEST_CASE("one reader reads one document after the other, large, small, wrong, as if each were its first") {
+    std::string large = "{\"projects\":[";
+    constexpr std::size_t count = 200'000; // its table has large pages, if there are any
+    for (std::uint64_t i = 0; i < count; ++i)
+        large += (i ? ",{\"id\":\"" : "{\"id\":\"") + to_string(uuid{7, i}) + "\",\"is_upload_ready\":false}";
+    large += "]}";
+    status_reader reader;
+    for (int again = 0; again < 3; ++again) {
+        const auto many = reader.read(large, dds).value();
+        CHECK(many.collections[0].size() == count);
+        CHECK(many.collections[0].not_ready_count(0) == count);
+        CHECK(many.collections[0].find({7, count - 1}) != nullptr);
+        CHECK(many.collections[0].find({7, count}) == nullptr);
+        CHECK(many.collections[1].size() == 0);
+        const auto few = reader.read(sample, dds).value();
+        CHECK(few.collections[0].size() == 1);
+        CHECK(few.collections[1].size() == 1);
+        CHECK(find(few, 1, two)->get(0) == state::not_ready);
+        for (const std::string_view wrong :
+             {std::string_view("{\"projects\":[{}]}"), std::string_view("{\"projects\":[{"),
+              std::string_view(large).substr(0, large.size() - 2)})
+            CHECK(reader.read(wrong, dds).error().message == read_status(wrong, dds).error().message);
+        CHECK(reader.read("{}", {}).value().collections.empty());
+    }
+}
+
 } // namespace status_document_test
