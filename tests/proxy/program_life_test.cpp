@@ -4,9 +4,9 @@
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/listener.hpp"
 #include "tests/harness/patience.hpp"
+#include "tests/harness/process.hpp"
 #include "tests/harness/status_endpoint.hpp"
 #include "tests/harness/wire.hpp"
-#include "tests/proxy/sidecar_process.hpp"
 
 #include <doctest/doctest.h>
 
@@ -27,7 +27,7 @@ namespace program_life_test {
 
 namespace fs = std::filesystem;
 using std::chrono::steady_clock;
-using namespace sidecar_process;
+using namespace harness;
 
 TEST_CASE("it serves, tells its health, survives a bad reload, and drains on SIGTERM") {
     const folder here;
@@ -67,7 +67,7 @@ TEST_CASE("get prints what the admin listener says") {
 TEST_CASE("status prints what /status says, and its exit code tells the state") {
     const folder here;
     const auto code_of = [&here](const std::string& body, const std::string& status = "200 OK") {
-        harness::listener admin;
+        listener admin;
         process asked({"status", "--config", here.write(quick_to_end(admin.port()))});
         auto client = admin.accept();
         CHECK(client.receive_head().starts_with("GET /status HTTP/1.1\r\n"));
@@ -84,7 +84,7 @@ TEST_CASE("status prints what /status says, and its exit code tells the state") 
     CHECK(code_of("draining\n") == 5);
     CHECK(code_of("who knows\n") == 1);
     CHECK(code_of("ok\n", "404 Not Found") == 1);
-    const harness::closed_port nobody;
+    const closed_port nobody;
     CHECK(process({"status", "--config", here.write(quick_to_end(nobody.port()))}).exit_code() == 1);
 }
 
@@ -180,7 +180,7 @@ TEST_CASE("a configuration can come through a pipe, once: a reload does not wait
     const auto file = (here.path / "pipe").string();
     REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
     process sidecar({"--config", file});
-    const auto give_up_at = steady_clock::now() + harness::patience;
+    const auto give_up_at = steady_clock::now() + patience;
     int writer = -1;
     while ((writer = ::open(file.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0) // until it has its reader
         REQUIRE(steady_clock::now() < give_up_at);
@@ -198,25 +198,25 @@ TEST_CASE("without a descriptor left it goes on serving whom it has, and recover
     constexpr rlim_t most = 64;
     const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    const harness::answering_backend backend(ok);
+    const answering_backend backend(ok);
     const folder here;
     const auto port = free_port();
     process sidecar({"--config", here.write(quick_to_end(free_port(), port) + "upstream: {address: 127.0.0.1:" +
                                             std::to_string(backend.port()) + "}\n")});
     sidecar.await("\"msg\":\"serving\"");
-    auto first = harness::wire::connect(port);
+    auto first = wire::connect(port);
     first.send(get);
     CHECK(first.receive_answer().bytes() == ok);
 
-    sidecar.limit_descriptors(most);
-    std::vector<harness::wire> idle; // the kernel takes more than the sidecar can
-    for (rlim_t i = 0; i < 2 * most; ++i) idle.push_back(harness::wire::connect(port));
-    const auto give_up_at = steady_clock::now() + harness::patience;
+    sidecar.limit(RLIMIT_NOFILE, most);
+    std::vector<wire> idle; // the kernel takes more than the sidecar can
+    for (rlim_t i = 0; i < 2 * most; ++i) idle.push_back(wire::connect(port));
+    const auto give_up_at = steady_clock::now() + patience;
     while (sidecar.descriptors() < most && steady_clock::now() < give_up_at) std::this_thread::yield();
     CHECK(sidecar.descriptors() >= most);
     first.send(get); // its connection to the backend is kept
     CHECK(first.receive_answer().bytes() == ok);
-    auto late = harness::wire::connect(port);
+    auto late = wire::connect(port);
     late.send(get);
 
     idle.clear();
@@ -235,7 +235,7 @@ TEST_CASE("SIGINT drains, too, and nobody reading its log does not matter") {
 
 TEST_CASE("an address that is taken is exit code 1, and is named") {
     const folder here;
-    const harness::listener taken;
+    const listener taken;
     process sidecar({"--config", here.write(quick_to_end(free_port(), taken.port()))});
     CHECK(sidecar.exit_code() == 1);
     CHECK(sidecar.output().find("127.0.0.1:" + std::to_string(taken.port())) != std::string::npos);
@@ -243,12 +243,12 @@ TEST_CASE("an address that is taken is exit code 1, and is named") {
 
 TEST_CASE("the health check fails where nobody is, or nobody answers in time") {
     const folder here;
-    const harness::closed_port nobody;
+    const closed_port nobody;
     process check({"healthcheck", "--config", here.write(quick_to_end(nobody.port()))});
     CHECK(check.exit_code() == 1);
     CHECK(check.output() == "healthcheck: Connection refused\n");
 
-    const harness::listener silent;
+    const listener silent;
     const auto asked = sidecar::ask_admin({"0.0.0.0", silent.port()}, "GET", "/readyz", std::chrono::milliseconds(20));
     REQUIRE_FALSE(asked.has_value());
     CHECK(asked.error().message == "Connection timed out");
@@ -256,13 +256,13 @@ TEST_CASE("the health check fails where nobody is, or nobody answers in time") {
 
 TEST_CASE("the health check takes no other answer for health") {
     const auto asked_of = [](std::string_view answer) {
-        harness::listener admin;
+        listener admin;
         std::thread answering([&] {
             auto client = admin.accept();
             client.receive_head();
             client.send(answer);
         });
-        auto asked = sidecar::ask_admin({"127.0.0.1", admin.port()}, "GET", "/readyz", harness::patience);
+        auto asked = sidecar::ask_admin({"127.0.0.1", admin.port()}, "GET", "/readyz", patience);
         answering.join();
         return asked;
     };
@@ -276,11 +276,11 @@ TEST_CASE("the health check takes no other answer for health") {
 }
 
 TEST_CASE("the clock of the day may jump: polls go on, and a snapshot ages by the time that has passed") {
-    if (harness::sanitized) return; // a sanitizer has a clock_gettime of its own
+    if (sanitized) return; // a sanitizer has a clock_gettime of its own
     const std::string id = "ca29f7df-33ca-46dd-a015-92c46fdb6fd1";
     const std::string busy = R"({"projects":[{"id":")" + id + R"(","is_upload_ready":false}]})";
-    harness::answering_backend api(harness::answer_with("{}", "201 Created"));
-    harness::status_endpoint status(busy);
+    answering_backend api(answer_with("{}", "201 Created"));
+    status_endpoint status(busy);
     const folder at;
     const auto file = at.write("listen: {address: \"127.0.0.1:0\"}\nadmin: {address: off}\nworkers: 1\n"
                                "upstream: {address: \"127.0.0.1:" +
@@ -298,10 +298,10 @@ TEST_CASE("the clock of the day may jump: polls go on, and a snapshot ages by th
     const auto port = static_cast<std::uint16_t>(std::stoul(log.substr(log.find("\"port\":") + 7)));
 
     const auto upload = [&] {
-        auto client = harness::wire::connect(port);
+        auto client = wire::connect(port);
         client.send("POST /api/v1/projects/" + id +
                     "/uploads HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\nContent-Length: 0\r\n\r\n");
-        return harness::status_of(client.receive_answer().head);
+        return status_of(client.receive_answer().head);
     };
     for (int i = 0; i < 20; ++i) {
         status.await_polled();
@@ -309,7 +309,7 @@ TEST_CASE("the clock of the day may jump: polls go on, and a snapshot ages by th
     }
     const auto good_until = steady_clock::now();
     status.fail();
-    while (upload() == 404 && steady_clock::now() < good_until + 2 * harness::patience) {
+    while (upload() == 404 && steady_clock::now() < good_until + 2 * patience) {
     }
     CHECK(upload() == 201);
     CHECK(steady_clock::now() - good_until >= std::chrono::seconds(2)); // of max_age; the last good poll is younger

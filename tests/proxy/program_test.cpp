@@ -1,6 +1,6 @@
 // The program's arguments and exit codes.
 #include "tests/harness/patience.hpp"
-#include "tests/proxy/sidecar_process.hpp"
+#include "tests/harness/process.hpp"
 
 #include <doctest/doctest.h>
 
@@ -13,7 +13,7 @@
 namespace program_test {
 
 namespace fs = std::filesystem;
-using namespace sidecar_process;
+using namespace harness;
 
 TEST_CASE("--version and --help say so, and that is all") {
     process version({"--version"}), help({"--help"});
