@@ -23,6 +23,11 @@ class Case:
     workers_only: bool = False       # only the CPU of the data plane's threads
     awake: bool = False              # the cores never sleep
 
+    @property
+    def limits(self):
+        """Whether the proxy has half a core, so that it is what limits."""
+        return self.unit in ("us/request", "ms/GiB") and not (self.awake or self.all_cores or self.workers_only)
+
 
 def kept(connections):
     return ["--connections", str(connections)]

@@ -44,8 +44,9 @@ def judge(case, goal, measured):
     key = key_of(case.unit)
     peer = min(peers, key=lambda p: median(values(measured[p], key)))
     of = ratios(measured, subject, peer, key)
+    floor = median(ratios(measured, "floor", peer, key)) if "floor" in measured and peer != "floor" else None
     return {"subject": subject, "of": peer, "goal": limit, "measured": median(of), "least": min(of), "most": max(of),
-            "met": median(of) <= limit}
+            "met": median(of) <= limit, "floor": floor}
 
 
 def judge_latency(measured, subject, peer, limit):
@@ -129,13 +130,14 @@ class Page:
         for case in self.cases:
             for goal in case["goals"]:
                 if goal["measured"] is None:
-                    rows.append([case["title"], f"{goal['goal']:.2f} of {goal['of']}", "not measured", ""])
+                    rows.append([case["title"], f"{goal['goal']:.2f} of {goal['of']}", "not measured", "", ""])
                     continue
                 rows.append([case["title"], f"{goal['goal']:.2f} of {name_of(goal['of'])}",
                              f"{goal['measured']:.2f} ({goal['least']:.2f}-{goal['most']:.2f})",
-                             "yes" if goal["met"] else "**no**"])
+                             "yes" if goal["met"] else "**no**",
+                             f"{goal['floor']:.2f}" if goal.get("floor") else ""])
         if rows:
-            self.say("## Goals\n\n" + table(["", "at most", "measured", "met"], rows))
+            self.say("## Goals\n\n" + table(["", "at most", "measured", "met", "the raw relay"], rows))
         (self.out / "report.md").write_text("\n\n".join(self.text) + "\n")
         (self.out / "report.json").write_text(json.dumps({"cases": self.cases, "counts": self.counts}, indent=1))
         print(f"written: {self.out}/report.md and report.json")
