@@ -19,11 +19,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// The pause between two tries to connect doubles from the first to the second.
+// The pause between two tries to connect doubles, up to circuit_breaker::pause_max.
 constexpr std::chrono::milliseconds pause_first{10};
-constexpr std::chrono::milliseconds pause_max{200};
-// What the one try finds while the backend is away is waited for no longer.
-constexpr std::chrono::milliseconds probe_wait_max{100};
 
 // Until the end of the scope the client's going ends the waits of `other`.
 class tied {
@@ -51,32 +48,6 @@ void tell(worker_log& lines, std::string_view of, const Add& add) noexcept {
 }
 
 } // namespace
-
-// The one try under way while the backend is away.
-struct upstream::probe {
-    explicit probe(upstream& in, bool is_one) noexcept : pool(in), mine(is_one), generation(in.generation_) {
-        pool.probing_ |= mine;
-    }
-    ~probe() {
-        if (mine && generation == pool.generation_) pool.end_probe();
-    }
-    probe(const probe&) = delete;
-    probe& operator=(const probe&) = delete;
-
-    upstream& pool;
-    const bool mine;
-    const std::uint64_t generation;
-};
-
-struct upstream::wait_for_its_end {
-    wait_for_its_end(upstream& in, waiter& of) : pool(in), self(of) { pool.await_probe_.push_back(&self); }
-    ~wait_for_its_end() { std::erase(pool.await_probe_, &self); }
-    wait_for_its_end(const wait_for_its_end&) = delete;
-    wait_for_its_end& operator=(const wait_for_its_end&) = delete;
-
-    upstream& pool;
-    waiter& self;
-};
 
 // One request that waits. Its place comes to it, or a connection that has just become idle.
 struct upstream::place_in_line {
@@ -132,8 +103,7 @@ task<failure_reason> upstream::connect(reuse how, stream& client, const settings
                                        time_to_connection& spent) {
     into = std::make_unique<upstream_connection>(*this);
     auto began = timers_.now();
-    if (probing_) {
-        const tied while_probed(client, into->link);
+    if (breaker_.is_probed()) {
         const auto found = co_await wait_for_probe(client, config, *into);
         spent.connecting += timers_.now() - began;
         if (found != failure_reason::none) co_return found;
@@ -208,74 +178,44 @@ void upstream::fill_places() noexcept {
     }
 }
 
-// Somebody has waited in vain for as long as a restart may take, and not so long ago that it says nothing any more.
-bool upstream::is_away(const settings& config, const upstream_connection& to) const noexcept {
-    const auto patience = config.values.upstream.connect_retry;
-    const auto now = timers_.now();
-    return away_since_ && to.generation_ == generation_ && now - *away_since_ > patience &&
-           tried_at_ - *away_since_ >= patience - pause_max &&
-           (probing_ || now - tried_at_ <= std::max<milliseconds>(patience, 1s));
-}
+bool upstream::is_present(const upstream_connection& one) const noexcept { return one.generation_ == generation_; }
 
-void upstream::end_probe() noexcept {
-    probing_ = false;
-    for (auto* each : await_probe_) each->resume_later(wake::ready);
-}
-
-// Of a try at addresses that are still the present ones.
-void upstream::note_failed(const settings& config, const upstream_connection& to, time_point began) noexcept {
-    metrics_.upstream_connect_failures.add();
-    tell_failed(config);
-    if (to.generation_ != generation_) return;
-    const auto now = timers_.now();
-    if (!away_since_ || now - tried_at_ > std::max<milliseconds>(config.values.upstream.connect_retry, 1s))
-        away_since_ = std::max(began, stood_at_);
-    tried_at_ = now;
-}
-
-// `none`: the backend is back, or it is this one's turn to try. Its host answers within a moment, or not at all.
 task<failure_reason> upstream::wait_for_probe(stream& client, const settings& config, upstream_connection& into) {
-    const auto give_up_at = timers_.now() + probe_wait_max;
-    while (probing_ && is_away(config, into)) {
-        const auto failed_before = probes_failed_;
-        const wait_for_its_end here(*this, into.link.reader());
-        const auto woken = co_await into.link.reader().until(give_up_at);
-        if (client.is_gone()) co_return failure_reason::client_gone;
-        if (woken == wake::deadline || probes_failed_ != failed_before)
-            co_return failure_reason::upstream_connecting_failed_fast;
-    }
-    co_return failure_reason::none;
+    const tied while_probed(client, into.link);
+    const bool may_try = co_await breaker_.wait_for_probe(into.link.reader(), config.values.upstream.connect_retry);
+    if (client.is_gone()) co_return failure_reason::client_gone;
+    co_return may_try ? failure_reason::none : failure_reason::upstream_connecting_failed_fast;
 }
 
 task<failure_reason> upstream::reach(stream& client, const settings& config, upstream_connection& into) {
     if (config.upstream_addresses != addresses_) into.generation_ = 0; // of a reload before: it is not kept
-    const tied while_connecting(client, into.link);
-    if (probing_) {
+    if (breaker_.is_probed() && is_present(into)) {
         const auto waited = co_await wait_for_probe(client, config, into);
         if (waited != failure_reason::none) co_return waited;
     }
-    const probe only(*this, is_away(config, into));
+    const auto retry = config.values.upstream.connect_retry;
+    const tied while_connecting(client, into.link);
+    circuit_breaker::trying trying(breaker_, is_present(into) && breaker_.is_open(retry));
     const auto began = timers_.now();
-    const auto give_up_at = began + config.values.upstream.connect_retry;
-    for (auto pause = pause_first;; pause = std::min(pause * 2, pause_max)) {
+    const auto give_up_at = began + retry;
+    for (auto pause = pause_first;; pause = std::min(pause * 2, circuit_breaker::pause_max)) {
         for (const auto& address : config.upstream_addresses) {
             const bool connected = co_await connect_once(address, config.values.upstream.connect_timeout, into);
             if (client.is_gone()) co_return failure_reason::client_gone;
             if (!connected) continue;
-            if (into.generation_ == generation_) {
-                away_since_.reset();
-                stood_at_ = timers_.now();
-            }
+            if (is_present(into)) breaker_.succeeded();
             metrics_.upstream_connects.add();
             metrics_.upstream_connect.observe(timers_.now() - began);
             tell_opened(into, address, timers_.now() - began);
             co_return failure_reason::none;
         }
-        note_failed(config, into, began);
+        metrics_.upstream_connect_failures.add();
+        tell_failed(config);
+        if (is_present(into)) breaker_.failed(began, retry);
+        trying.failed();
         into.link.close();
         const auto next_try_at = timers_.now() + pause;
-        if (only.mine && into.generation_ == generation_) ++probes_failed_;
-        if (only.mine || next_try_at >= give_up_at) co_return failure_reason::upstream_unreachable;
+        if (trying.is_probe() || next_try_at >= give_up_at) co_return failure_reason::upstream_unreachable;
         co_await into.link.reader().until(next_try_at);
         if (client.is_gone()) co_return failure_reason::client_gone;
     }
@@ -311,7 +251,7 @@ task<bool> upstream::connect_once(const socket_address& address, milliseconds ti
 }
 
 void upstream::give_back(upstream_lease lease, const settings& config) {
-    if (lease->generation_ != generation_) return close(std::move(lease), "address_changed");
+    if (!is_present(*lease)) return close(std::move(lease), "address_changed");
     if (lease->link.end_seen() || lease->link.is_gone()) return close(std::move(lease), "by_backend");
     if (open_ > open_max_) return close(std::move(lease), "max_connections"); // lowered since
     lease->used_at_ = timers_.now();
@@ -348,8 +288,7 @@ void upstream::use(const settings& config) {
     if (addresses_ == config.upstream_addresses) return;
     addresses_ = config.upstream_addresses;
     ++generation_;
-    away_since_.reset();
-    end_probe();
+    breaker_.reset();
     close_all_idle("address_changed");
 }
 
@@ -440,7 +379,8 @@ upstream::upstream(boost::asio::io_context& context, readiness_set& set, timer_q
       timers_(timers),
       metrics_(metrics),
       lines_(lines),
-      expiry_(context) {}
+      expiry_(context),
+      breaker_(timers) {}
 
 upstream::~upstream() { idle_.clear(); } // while all else still stands
 

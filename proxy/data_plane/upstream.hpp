@@ -2,6 +2,7 @@
 // when there are too many. One per worker; no lock.
 #pragma once
 
+#include "proxy/data_plane/circuit_breaker.hpp"
 #include "proxy/data_plane/handler_memory.hpp"
 #include "proxy/data_plane/stream.hpp"
 #include "proxy/data_plane/task.hpp"
@@ -15,7 +16,6 @@
 #include <chrono>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -91,20 +91,16 @@ public:
 private:
     friend class upstream_connection;
     struct place_in_line;
-    struct probe;
-    struct wait_for_its_end;
 
     void drop(upstream_connection*) noexcept;
     void place_is_free() noexcept;
     bool take_place(upstream_connection&, const settings&);
-    bool is_away(const settings&, const upstream_connection&) const noexcept;
+    bool is_present(const upstream_connection&) const noexcept; // to the addresses that hold now
     time_point idle_until(const upstream_connection&) const noexcept;
     task<failure_reason> wait_for_place(reuse, stream& client, const settings&, upstream_lease& into);
     task<failure_reason> reach(stream& client, const settings&, upstream_connection& into);
     task<failure_reason> wait_for_probe(stream& client, const settings&, upstream_connection& into);
-    void note_failed(const settings&, const upstream_connection&, time_point began) noexcept;
     void fill_places() noexcept;
-    void end_probe() noexcept;
     task<bool> connect_once(const socket_address&, milliseconds timeout, upstream_connection& into);
     void close_at(time_point);
     void close_expired();
@@ -133,12 +129,7 @@ private:
     std::size_t open_max_ = 0;
     std::size_t idle_max_ = 0;
     milliseconds idle_timeout_{0};
-    std::optional<time_point> away_since_; // no connection stood since then, and
-    time_point tried_at_{};                // the last try failed then
-    time_point stood_at_{};                // the last one succeeded then
-    bool probing_ = false;
-    std::uint64_t probes_failed_ = 0;
-    std::vector<waiter*> await_probe_;
+    circuit_breaker breaker_;
 };
 
 } // namespace sidecar

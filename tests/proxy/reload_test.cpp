@@ -82,4 +82,28 @@ TEST_CASE_FIXTURE(fixture, "a request under way at a reload ends by the rules th
           R"({"info":{"resource_consistency":{"is_upload_ready":false,"is_download_ready":false}}})");
 }
 
+TEST_CASE("a request that is sent again by the configuration of before a reload leaves the pool to the new one") {
+    const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    scripted_backend before, after;
+    sidecar_under_test proxy(before);
+    auto early = proxy.connect(), late = proxy.connect();
+    auto old = before.serve_one(early, get, ok);
+    early.send(get);
+    CHECK(old.receive_head() == get);
+    proxy.reload([&](config& c) { c.upstream.address = {"127.0.0.1", after.port()}; });
+    auto up = after.serve_one(late, get, ok);
+    old.close(); // the kept connection was dead: once more, to where it was going
+    auto again = before.accept();
+    CHECK(again.receive_head() == get);
+    again.send(ok);
+    CHECK(early.receive(ok.size()) == ok);
+    late.send(get);
+    CHECK(up.receive_head() == get); // on the connection that was kept
+    up.send(ok);
+    CHECK(late.receive(ok.size()) == ok);
+    CHECK(after.untouched());
+    CHECK(again.receive_rest().empty()); // it is not kept
+}
+
 } // namespace reload_test
