@@ -2,7 +2,7 @@
 #include "proxy/config/load_config.hpp"
 
 #include "proxy/config/config_keys.hpp"
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 
 #include <algorithm>
 #include <array>

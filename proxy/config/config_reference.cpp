@@ -2,7 +2,7 @@
 
 #include "proxy/config/key_info.hpp"
 #include "proxy/config/load_config.hpp"
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 
 #include <algorithm>
 #include <sstream>

@@ -1,7 +1,7 @@
 #include "proxy/config/key_info.hpp"
 
 #include "proxy/config/config_keys.hpp"
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 
 #include <concepts>
 #include <type_traits>

@@ -1,6 +1,6 @@
 #include "proxy/data_plane/local_reply.hpp"
 
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 
 #include <algorithm>
 #include <string>

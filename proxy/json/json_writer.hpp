@@ -1,7 +1,7 @@
 // Writes JSON text: commas and escapes are seen to, that it is well-formed otherwise is the caller's part.
 #pragma once
 
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 
 #include <charconv>
 #include <cmath>

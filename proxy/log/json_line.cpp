@@ -1,6 +1,6 @@
 #include "proxy/log/json_line.hpp"
 
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 #include "proxy/json/utf8.hpp"
 
 #include <algorithm>

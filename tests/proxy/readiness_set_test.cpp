@@ -149,16 +149,26 @@ TEST_CASE_FIXTURE(fixture, "those at rest are told before the others, whoever's 
     CHECK(log == std::vector<const order*>{&busy, &resting});
 }
 
-TEST_CASE("a round that may not have told of all is no look") {
+// So many members, and who may write to each.
+struct crowd {
+    explicit crowd(std::size_t count) : members(count) {
+        for (auto& each : members) {
+            const auto pair = unix_pair();
+            here.emplace_back(pair.first);
+            there.emplace_back(pair.second);
+            REQUIRE_FALSE(loop.set.add(pair.first, each));
+        }
+    }
+    void write_to_all() const {
+        for (const auto& each : there) each.send("x");
+    }
+
     event_loop loop;
     std::vector<peer_socket> here, there;
-    std::vector<told> members(300);
-    for (auto& each : members) {
-        const auto pair = unix_pair();
-        here.emplace_back(pair.first);
-        there.emplace_back(pair.second);
-        REQUIRE_FALSE(loop.set.add(pair.first, each));
-    }
+    std::vector<told> members;
+};
+
+TEST_CASE("a round that may not have told of all is no look") {
     struct first_told final : readiness_set::member {
         void on_ready(std::uint32_t events) override {
             if (events & EPOLLIN && !seen) seen = of->looks();
@@ -166,34 +176,27 @@ TEST_CASE("a round that may not have told of all is no look") {
         readiness_set* of = nullptr;
         std::optional<std::uint64_t> seen;
     };
+    crowd all(300);
     const auto pair = unix_pair();
     const peer_socket early_here(pair.first), early_there(pair.second);
     first_told early;
-    early.of = &loop.set;
-    REQUIRE_FALSE(loop.set.add(pair.first, early));
-    loop.turn();
-    const auto before = loop.set.looks();
+    early.of = &all.loop.set;
+    REQUIRE_FALSE(all.loop.set.add(pair.first, early));
+    all.loop.turn();
+    const auto before = all.loop.set.looks();
     early_there.send("x");
-    for (const auto& each : there) each.send("x");
-    loop.turn();
+    all.write_to_all();
+    all.loop.turn();
     CHECK(early.seen == before); // the first of more than fit into a round
-    CHECK(loop.set.looks() > before);
+    CHECK(all.loop.set.looks() > before);
 }
 
 TEST_CASE("very many members are told, more than fit into one round") {
-    event_loop loop;
-    std::vector<peer_socket> here, there;
-    std::vector<told> members(600);
-    for (auto& each : members) {
-        const auto pair = unix_pair();
-        here.emplace_back(pair.first);
-        there.emplace_back(pair.second);
-        REQUIRE_FALSE(loop.set.add(pair.first, each));
-    }
-    loop.turn();
-    for (const auto& each : there) each.send("x");
-    loop.turn();
-    for (const auto& each : members) CHECK((each.last() & EPOLLIN) != 0);
+    crowd all(600);
+    all.loop.turn();
+    all.write_to_all();
+    all.loop.turn();
+    for (const auto& each : all.members) CHECK((each.last() & EPOLLIN) != 0);
 }
 
 } // namespace readiness_set_test

@@ -1,4 +1,4 @@
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 
 #include "proxy/json/utf8.hpp"
 

@@ -1,9 +1,9 @@
-#include "proxy/json/json_text.hpp"
+#include "proxy/json/json_string.hpp"
 #include "proxy/json/utf8.hpp"
 
 #include <doctest/doctest.h>
 
-namespace json_text_test {
+namespace json_string_test {
 
 using sidecar::append_json_string;
 
@@ -72,4 +72,4 @@ TEST_CASE("text is cut between characters, never within one") {
     CHECK(utf8_prefix("abc", 0).empty());
 }
 
-} // namespace json_text_test
+} // namespace json_string_test
