@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from cases import COUNTED, IDLE
-from proxies import Missing
+from proxies import Missing, wait_for_snapshots
 from report import name_of
 
 
@@ -41,6 +41,25 @@ def idle_connections(field, run_load):
         figures[name] = {"at_rest_kib": at_rest, "held_kib": held, "connections": opened["answers"]}
     return (f"Resident set, MiB (in brackets: shared pages once), at rest and with {IDLE['connections']} idle clients",
             ["", "at rest", "with idle clients", "open", "bytes/connection"], rows, figures)
+
+
+def documents(field, run_load):
+    """Resident set by the size of the status document, each of a few being another one."""
+    rows, figures = [], {}
+    for entries in (1_000, 100_000, 1_000_000):
+        backend = field.backend("--entries", str(entries), "--vary")
+        for name in ("before", "sidecar"):
+            try:
+                proxy = field.contender(name, backend)
+            except Missing:
+                continue
+            wait_for_snapshots(proxy, 4)
+            between, most = (proxy.memory(which) for which in ("VmRSS", "VmHWM"))
+            rows.append([f"{name_of(name)}, {entries} entries", f"{between / 1024:.1f}", f"{most / 1024:.1f}"])
+            figures[f"{name} {entries}"] = {"between_kib": between, "most_kib": most}
+            proxy.stop()
+        field.stop_all()
+    return "Resident set by status documents, MiB", ["", "between polls", "at most"], rows, figures
 
 
 def system_calls(field, run_load):
@@ -117,4 +136,4 @@ def instructions(field, run_load):
             ["", "instructions/request", "requests counted"], rows, figures)
 
 
-CASES = {"idle-connections": idle_connections, "system-calls": system_calls, "instructions": instructions}
+CASES = {"idle-connections": idle_connections, "documents": documents, "system-calls": system_calls, "instructions": instructions}

@@ -87,6 +87,11 @@ class Started:
                     pss += int(line.split()[1])
         return rss, pss
 
+    def memory(self, which):
+        """Of its own process: VmRSS, or VmHWM for the most that it was; KiB"""
+        found = re.search(rf"^{which}:\s*(\d+)", Path(f"/proc/{self.process.pid}/status").read_text(), re.M)
+        return int(found[1])
+
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
