@@ -70,6 +70,7 @@ def machine(field):
     versions = [first_line("haproxy", "-v"), first_line("nginx", "-v")]
     os.environ["PATH"] = path
     return (f"{cpu}, {os.cpu_count()} cores, Linux {platform.release()}; proxy on core {sorted(field.proxy_cores)[0]}, "
+            "half of it taken by another process where CPU is compared, so that it is the proxy that limits; "
             f"load and backend on core {sorted(field.load_cores)[0]}; " + "; ".join(v for v in versions if v))
 
 
