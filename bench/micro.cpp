@@ -1,5 +1,6 @@
 // What a request costs in the code of our own, without a network: reading heads, deciding, inserting, looking up.
 // A regression shows here first, and in instructions too: `valgrind --tool=callgrind`.
+#include "proxy/control_plane/large_pages.hpp"
 #include "proxy/data_plane/body_framing.hpp"
 #include "proxy/data_plane/edit_head.hpp"
 #include "proxy/data_plane/message_head.hpp"
@@ -201,7 +202,7 @@ BENCHMARK(plan_an_insertion)->Arg(512)->Arg(8 << 10)->Arg(1 << 20);
 // The argument: entries. Ids that are listed, in no order, so that a large table misses the caches as it would.
 void look_up(benchmark::State& state) {
     const auto listed = entries(static_cast<std::size_t>(state.range(0)));
-    const resource_table table(listed);
+    const resource_table table(listed, large_pages());
     const auto* const ids = listed.data(); // not to measure this loop's checks
     const auto count = listed.size();
     std::size_t at = 0;
@@ -222,7 +223,7 @@ void read_a_status_document(benchmark::State& state) {
     }
     body += "]}";
     body.reserve(body.size() + json_padding);
-    status_reader reader;
+    status_reader reader(large_pages());
     for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(reader.read(body, wanted));
     state.SetItemsProcessed(state.iterations() * state.range(0));
 }

@@ -27,7 +27,8 @@ std::uint8_t tag(std::uint64_t hash) noexcept { return static_cast<std::uint8_t>
 
 } // namespace
 
-resource_table::resource_table(const std::vector<entry>& listed) {
+resource_table::resource_table(const std::vector<entry>& listed, std::pmr::memory_resource& memory)
+    : resource_table(memory) {
     std::span<const entry> entries(listed);
     if (entries.empty()) return;
     tags_.resize(slots_for(entries.size()), free_slot);

@@ -43,10 +43,11 @@ struct workspace {
 
 class status_walk {
 public:
-    status_walk(const json_text& body, const schema& needs, workspace& in)
+    status_walk(const json_text& body, const schema& needs, workspace& in, std::pmr::memory_resource& tables)
         : json_(body),
           schema_(needs),
           parser_(in.parser),
+          tables_(tables),
           entries_(in.entries) {}
 
     result<status_document> read();
@@ -68,6 +69,7 @@ private:
     padded_json json_;
     const schema& schema_;
     ondemand::parser& parser_;
+    std::pmr::memory_resource& tables_;
     ondemand::document reading_;
     bool walking_ = false; // it has begun
     status_document document_;
@@ -79,7 +81,7 @@ private:
 
 result<status_document> status_walk::read() {
     document_.bytes = json_.offset() + json_.view().size();
-    document_.collections.resize(schema_.collections.size());
+    while (document_.collections.size() < schema_.collections.size()) document_.collections.emplace_back(tables_);
     const auto error = read_document();
     if (error == SUCCESS) return std::move(document_);
     const auto what = wrong_.empty() ? malformed(error) : wrong_;
@@ -126,7 +128,7 @@ error_code status_walk::read_collection(std::size_t index, ondemand::value value
         if (const auto error = read_entry(names, entry)) return error;
         ++entry_;
     }
-    document_.collections[index] = resource_table(entries_);
+    document_.collections[index] = resource_table(entries_, tables_);
     return SUCCESS;
 }
 
@@ -240,13 +242,13 @@ result<status_document> read_status(const json_text& body, const schema& needs) 
 
 struct status_reader::kept : workspace {};
 
-status_reader::status_reader() : kept_(std::make_unique<kept>()) {}
+status_reader::status_reader(std::pmr::memory_resource& tables) : tables_(tables), kept_(std::make_unique<kept>()) {}
 
 status_reader::~status_reader() = default;
 
 result<status_document> status_reader::read(const json_text& body, const schema& needs) {
     if (kept_->parser.capacity() / 4 > body.text.size()) kept_ = std::make_unique<kept>();
-    return status_walk(body, needs, *kept_).read();
+    return status_walk(body, needs, *kept_, tables_).read();
 }
 
 } // namespace sidecar

@@ -190,9 +190,9 @@ struct worker_metrics {
 
     counter upstream_connects, upstream_connect_failures, upstream_reuses, upstream_open, upstream_idle;
     counter upstream_pending;    // gauge: requests that wait in line for a connection
-    counter upstream_awaited;    // gauge: requests sent of which no byte of the response has come
+    counter upstream_awaited;    // gauge: requests sent whole, of whose final response no head has come
     counter upstream_stalled;    // gauge: within a message, and the backend has not moved for five seconds
-    counter upstream_responses;  // whose first byte has come
+    counter upstream_responses;  // whose final head has come
     counter upstream_retries;    // a reused connection was dead: sent once more
     counter upstream_failures;   // closed, reset or sent rubbish
     histogram upstream_wait;     // in line for a connection; of each request that had to wait

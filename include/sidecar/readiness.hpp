@@ -4,7 +4,6 @@
 
 #include "sidecar/json_text.hpp"
 #include "sidecar/result.hpp"
-#include "sidecar/table_memory.hpp"
 #include "sidecar/uuid.hpp"
 
 #include <array>
@@ -13,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,8 +73,12 @@ public:
         std::uint32_t since = 0; // first seen not ready: seconds of the monotonic clock; where padding would be
     };
 
-    resource_table() = default;
-    explicit resource_table(const std::vector<entry>& listed);
+    // The memory must outlive the table.
+    explicit resource_table(std::pmr::memory_resource& memory = *std::pmr::get_default_resource())
+        : tags_(&memory),
+          slots_(&memory) {}
+    explicit resource_table(const std::vector<entry>& listed,
+                            std::pmr::memory_resource& memory = *std::pmr::get_default_resource());
 
     // nullptr: not listed. One hash and, nearly always, one cache line, or two if it is.
     const member_states* find(const uuid& id) const noexcept;
@@ -99,8 +103,8 @@ private:
 
     // Seven bits of each slot's hash, or 0 where it is free. They fit a cache where the slots don't: an id that is not
     // listed, as most are not, is known from here alone.
-    std::vector<std::uint8_t, table_allocator<std::uint8_t>> tags_;
-    std::vector<entry, table_allocator<entry>> slots_;
+    std::pmr::vector<std::uint8_t> tags_;
+    std::pmr::vector<entry> slots_;
     std::size_t size_ = 0;
     std::array<std::size_t, schema::members_max> not_ready_counts_{};
     std::optional<std::uint32_t> oldest_since_; // of those that are not ready
@@ -129,7 +133,8 @@ result<status_document> read_status(const json_text& body, const schema&);
 // long as the reading. One thread at a time.
 class status_reader {
 public:
-    status_reader();
+    // What the documents' tables lie in; it must outlive them.
+    explicit status_reader(std::pmr::memory_resource& tables = *std::pmr::get_default_resource());
     ~status_reader();
     status_reader(const status_reader&) = delete;
     status_reader& operator=(const status_reader&) = delete;
@@ -138,6 +143,7 @@ public:
 
 private:
     struct kept;
+    std::pmr::memory_resource& tables_;
     std::unique_ptr<kept> kept_;
 };
 

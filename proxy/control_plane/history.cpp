@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr auto minute = 60s;
 constexpr auto rule_look_every = 10s;
+constexpr auto lull = 15s; // without a request: what was before says nothing of the backend any more
 
 float as_float(std::optional<double> value) {
     if (!value) return -1;
@@ -61,10 +62,12 @@ void history::add(const tally& now, std::vector<rule_sums> rules, std::uint64_t 
     if (at - bar_begin_.at >= bar_span) end_bar(now, not_ready, at);
 }
 
-// Nobody's waiting is no silence of the backend, unless who waited has given up.
+// Nobody's waiting is no silence of the backend, unless who waited has given up; and that not for ever.
 void history::note_silence(const tally& before, const tally& now, time_point at) {
     const bool responds = now.begun != before.begun;
-    in_vain_ = !responds && (in_vain_ || (before.awaited != 0 && gave_up(now) != gave_up(before)));
+    const bool went = before.awaited != 0 && gave_up(now) != gave_up(before);
+    if (now.awaited != 0 || went) asked_at_ = at;
+    in_vain_ = !responds && (went || (in_vain_ && at - asked_at_ < lull));
     if (responds || (now.awaited == 0 && !in_vain_)) last_response_at_ = at;
 }
 

@@ -79,7 +79,8 @@ private:
     look bar_begin_;
     bool begun_ = false;
     time_point last_response_at_{};
-    bool in_vain_ = false; // somebody has given up since then
+    bool in_vain_ = false;  // somebody has given up since then
+    time_point asked_at_{}; // somebody waited, or gave up, last
     std::deque<bar> bars_;
     std::deque<event> events_;
 };

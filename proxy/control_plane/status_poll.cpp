@@ -3,6 +3,7 @@
 #include "proxy/control_plane/awaiting.hpp"
 
 #include "proxy/control_plane/http_client.hpp"
+#include "proxy/control_plane/large_pages.hpp"
 #include "proxy/control_plane/poll_schedule.hpp"
 #include "proxy/control_plane/status_request.hpp"
 
@@ -298,7 +299,7 @@ private:
     readiness_board& board_;
     sidecar::log& log_;
     control_metrics& metrics_;
-    status_reader reader_; // the parser's
+    status_reader reader_{large_pages()}; // the parser's
     asio::thread_pool parser_{1};
     asio::steady_timer wake_;          // ends a pause
     asio::steady_timer overtake_;      // ends a held poll

@@ -21,7 +21,7 @@ inline constexpr std::uint64_t overhead_sample = 16;
 struct access_record {
     time_point began{};                   // when its first byte was here
     time_point sent_at{};                 // when the request's last byte went to the backend
-    time_point answered_at{};             // when the response's first byte came
+    time_point answered_at{};             // when the final response's head was here
     time_to_connection reaching;          // of all tries together
     std::chrono::nanoseconds overhead{0}; // its own time, of one request in `overhead_sample`
     time_point mark{};                    // since when it counts, if it is measured

@@ -32,8 +32,10 @@ attempt::attempt(request_context& of, upstream_lease on, const request_changes& 
 
 task<> attempt::run() {
     auto& r = request;
-    if (!backend->reused) r.record.mark = {}; // it waited for a connection
-    backend->link.write_some(unsent);         // what is left, and what went wrong, is the upload's
+    if (r.downstream().on_half_close == half_close::abort && has_client_left())
+        co_return fail(failure_reason::client_gone); // nothing of it has gone up
+    if (!backend->reused) r.record.mark = {};        // it waited for a connection
+    backend->link.write_some(unsent);                // what is left, and what went wrong, is the upload's
     r.record.stop_own_time();
     download down(r, *this);
     if (unsent.empty() && r.body.done()) {
@@ -62,7 +64,7 @@ void attempt::fail(failure_reason why, const char* what) noexcept {
 void attempt::upload_complete() noexcept {
     upload_ = upload_state::complete;
     request.record.sent_at = request.now();
-    if (awaiting_head && received.empty()) {
+    if (awaiting_head) {
         is_awaited_ = true;
         request.worker.metrics.upstream_awaited.add();
     }
@@ -74,11 +76,22 @@ void attempt::upload_complete() noexcept {
 void attempt::tie_to_client() noexcept {
     const bool ends_by_fin = request.downstream().on_half_close == half_close::abort;
     request.client.tie(backend->link, ends_by_fin ? stream::tie_on::end : stream::tie_on::reset);
-    if (is_response_complete) return;
-    if (request.client.is_gone() || (ends_by_fin && request.client.end_seen())) fail(failure_reason::client_gone);
+    if (!is_response_complete && has_client_left()) fail(failure_reason::client_gone);
 }
 
-void attempt::response_has_begun() noexcept {
+bool attempt::has_client_left() const noexcept {
+    const bool ends_by_fin = request.downstream().on_half_close == half_close::abort;
+    return request.client.is_gone() || (ends_by_fin && request.client.end_seen());
+}
+
+void attempt::final_head_came() noexcept {
+    awaiting_head = false;
+    stop_awaiting();
+    request.record.answered_at = request.now();
+    request.worker.metrics.upstream_responses.add();
+}
+
+void attempt::stop_awaiting() noexcept {
     if (std::exchange(is_awaited_, false)) request.worker.metrics.upstream_awaited.subtract();
 }
 

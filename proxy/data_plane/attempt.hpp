@@ -20,7 +20,7 @@ public:
     ~attempt() { // also where an exception ends it
         request.client.untie();
         request.from.upload_waits_since = request.from.download_waits_since = time_point::max();
-        response_has_begun();
+        stop_awaiting();
     }
     attempt(const attempt&) = delete;
     attempt& operator=(const attempt&) = delete;
@@ -53,7 +53,7 @@ public:
     void upload_complete() noexcept;
     void abandon_upload() noexcept;
     void response_complete() noexcept;
-    void response_has_begun() noexcept; // its first byte is here, or it will not come
+    void final_head_came() noexcept; // whole: until then, whatever interim responses there are, it is waited for
     upload_state upload() const noexcept { return upload_; }
 
     buffer head;                                 // the request's, as it goes up
@@ -68,6 +68,8 @@ public:
 private:
     void expect_response() noexcept;
     void tie_to_client() noexcept;
+    bool has_client_left() const noexcept;
+    void stop_awaiting() noexcept;
 
     upload_state upload_ = upload_state::under_way;
     bool is_awaited_ = false; // counted as such

@@ -25,6 +25,7 @@ task<> download::run() {
         out_.clear();
         if (attempt_.failed()) co_return;
         if (found != head_found::switching) continue;
+        attempt_.final_head_came();
         attempt_.switched = true;
         co_return;
     }
@@ -110,10 +111,6 @@ task<bool> download::more() {
         const auto read = read_some();
         if (read.status == io::done) {
             waits_since = time_point::max();
-            if (attempt_.awaiting_head && !any_bytes_) request_.worker.metrics.upstream_responses.add();
-            attempt_.response_has_begun();
-            auto& record = request_.record;
-            if (record.answered_at == time_point{} || attempt_.awaiting_head) record.answered_at = request_.now();
             if (attempt_.upload() != attempt::upload_state::under_way)
                 attempt_.response_due = request_.now() + request_.upstream().response_timeout;
             any_bytes_ = true;
@@ -160,7 +157,7 @@ void download::backend_ended(io how) noexcept {
 void download::begin() {
     auto& r = request_;
     r.record.go_on_with_own_time();
-    attempt_.awaiting_head = false;
+    attempt_.final_head_came();
     const bool until_close = head_.body.how == body_framing::kind::until_close;
     const bool dechunked = r.head.minor_version == 0 && head_.body.how == body_framing::kind::chunked;
     body_ = body_reader(head_.body, {r.downstream().chunk_line_bytes_max, r.downstream().trailer_bytes_max},

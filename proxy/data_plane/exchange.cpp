@@ -212,7 +212,7 @@ reuse exchange::allowed_reuse() const noexcept {
 
 bool exchange::take_kept_connection(upstream_lease& into) {
     auto& pool = request_.worker.backend;
-    if (!request_.record.retried) pool.use(*request_.config); // later it may be one of a reload before
+    pool.use(*request_.worker.current_settings()); // the request's own may be those of a reload before
     into = pool.take_idle(allowed_reuse(), *request_.config);
     return into != nullptr;
 }
@@ -252,7 +252,11 @@ bool exchange::may_retry(const attempt& failed) const noexcept {
 // Both messages have passed, or the response has and the rest of the request is not wanted.
 exchange::after exchange::conclude(attempt& done) {
     auto& pool = request_.worker.backend;
-    if (!done.request_complete()) return pool.close(std::move(done.backend), "request_not_sent_whole"), after::linger;
+    if (!done.request_complete()) {
+        pool.close(std::move(done.backend), "request_not_sent_whole");
+        if (!request_.worker.cutting) return after::linger;
+        return request_.record.fail(failure_reason::drain_timeout), after::reset;
+    }
     // Older Pumas leave bytes of trailers for the next request.
     if (done.reusable && !request_.body.had_trailers())
         pool.give_back(std::move(done.backend), *request_.config);

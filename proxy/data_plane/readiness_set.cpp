@@ -42,7 +42,7 @@ void readiness_set::await_round() {
 }
 
 void readiness_set::take_round() {
-    // Also when a member throws: the others still have their events.
+    // Also when a member throws.
     struct at_the_end {
         readiness_set& set;
         ~at_the_end() { set.await_round(); }
@@ -55,7 +55,8 @@ void readiness_set::take_round() {
         const std::span<epoll_event> came(events.data(), static_cast<std::size_t>(std::max(count, 0)));
         for (auto& each : came)
             if (slots_[descriptor_of(each)].rests) tell(each);
-        if (count < events_max) ++looks_;
+        saw_all_ = count >= 0 && count < events_max;
+        if (saw_all_) ++looks_;
         for (auto& each : came) tell(each);
         if (count < 2 || timers_.turn_is_due()) return;
     }

@@ -43,6 +43,8 @@ public:
     // look, and was told nothing, has had no event until then.
     void rest(int descriptor, bool) noexcept;
     std::uint64_t looks() const noexcept { return looks_; } // at the kernel, for all that had happened
+    // Whether the last round was one. Else it was full, and what is left of its events may be anybody's.
+    bool saw_all() const noexcept { return saw_all_; }
 
 private:
     // By descriptor; the generation tells an event of a closed descriptor from one of its successor.
@@ -64,6 +66,7 @@ private:
     timer_queue& timers_;
     std::vector<slot> slots_;
     std::uint64_t looks_ = 0;
+    bool saw_all_ = false;
 };
 
 } // namespace sidecar

@@ -14,16 +14,26 @@ struct both_ways {
     bool cut = false; // by one side's reset, before its end
 };
 
-// One direction. Its end is passed on when all before it has been; what breaks it ends the other, too.
+void break_off(both_ways& all, stream& from, stream& to) noexcept {
+    all.broken = true;
+    all.cut = all.cut || from.is_reset() || to.is_reset();
+    from.cancel_waits();
+    to.cancel_waits();
+}
+
+// One direction. Its end is passed on when all before it has been; what breaks it ends the other, too. A side that has
+// only closed (which a Unix socket tells of) takes nothing more, but what it said before still goes on.
 task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint64_t& bytes) {
     waiter turn(all.worker.timers);
     for (int reads = 1; !all.broken && !from.is_reset() && !to.is_reset(); ++reads) {
-        outgoing next{through.data(), {}};
-        const auto size = next.size();
-        if (size != 0) {
+        if (!through.empty()) {
+            outgoing next{through.data(), {}};
             auto writing = finish_writing(to, next, all.worker.timers, all.silence_max);
             const auto end = co_await std::move(writing);
-            bytes += size - next.size();
+            const auto written = through.data().size() - next.size();
+            through.consume(written);
+            bytes += written;
+            if (end == write_end::cancelled) continue;
             if (end != write_end::done) break;
             all.moved_at = all.worker.timers.now();
         }
@@ -41,13 +51,21 @@ task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint
         if (read.status == io::error) break;
         // Silence counts while the other way is silent, too.
         const auto woken = co_await from.readable(all.moved_at + all.silence_max);
-        if (woken == wake::cancelled) break;
+        if (woken == wake::cancelled && to.is_gone() && !to.is_reset()) co_return;
         if (woken == wake::deadline && all.worker.timers.now() - all.moved_at >= all.silence_max) break;
     }
-    all.broken = true;
-    all.cut = all.cut || from.is_reset() || to.is_reset();
-    from.cancel_waits();
-    to.cancel_waits();
+    break_off(all, from, to);
+}
+
+// What one direction throws (out of memory) must not leave the other waiting for it.
+task<> to_its_end(task<> one, both_ways& all, stream& from, stream& to) {
+    try {
+        co_await one;
+    } catch (...) {
+        all.cut = true;
+        break_off(all, from, to);
+        throw;
+    }
 }
 
 } // namespace
@@ -57,16 +75,20 @@ task<> tunnel(request_context& r, upstream_connection& backend, std::string_view
     buffer downward(r.worker.buffers);
     downward.append(behind_the_head);
     // Bytes that the client sent behind its request belong to the tunnel.
-    auto up = pump(all, r.client, backend.link, r.received, r.record.bytes_from_client);
-    auto down = pump(all, backend.link, r.client, downward, r.record.bytes_to_client);
-    r.client.tie(backend.link, stream::tie_on::reset); // who has ended its side may still be reset
+    auto& client = r.client;
+    auto& link = backend.link;
+    auto up = to_its_end(pump(all, client, link, r.received, r.record.bytes_from_client), all, client, link);
+    auto down = to_its_end(pump(all, link, client, downward, r.record.bytes_to_client), all, link, client);
+    client.tie(link, stream::tie_on::reset); // who has ended its side may still be reset
+    link.tie(client, stream::tie_on::reset);
     join both(up, down);
     co_await both;
-    r.client.untie();
+    client.untie();
+    link.untie();
     if (r.worker.cutting) r.record.fail(failure_reason::drain_timeout);
     if (!all.cut) co_return;
-    r.client.reset();
-    backend.link.reset();
+    client.reset();
+    link.reset();
 }
 
 } // namespace sidecar

@@ -22,10 +22,20 @@ namespace {
 // The pause between two tries to connect doubles, up to circuit_breaker::pause_max.
 constexpr std::chrono::milliseconds pause_first{10};
 
-// Until the end of the scope the client's going ends the waits of `other`.
+bool fin_is_leaving(const settings& config) noexcept {
+    return config.values.downstream.on_half_close == half_close::abort;
+}
+
+bool has_left(const stream& client, const settings& config) noexcept {
+    return client.is_gone() || (client.end_seen() && fin_is_leaving(config));
+}
+
+// Until the end of the scope the client's leaving ends the waits of `other`.
 class tied {
 public:
-    tied(stream& client, stream& other) noexcept : client_(client) { client.tie(other, stream::tie_on::reset); }
+    tied(stream& client, stream& other, const settings& config) noexcept : client_(client) {
+        client.tie(other, fin_is_leaving(config) ? stream::tie_on::end : stream::tie_on::reset);
+    }
     ~tied() { client_.untie(); }
     tied(const tied&) = delete;
     tied& operator=(const tied&) = delete;
@@ -101,6 +111,7 @@ upstream_lease upstream::take_idle(reuse how, const settings& config) {
 
 task<failure_reason> upstream::connect(reuse how, stream& client, const settings& config, upstream_lease& into,
                                        time_to_connection& spent) {
+    if (client.end_seen() && fin_is_leaving(config)) co_return failure_reason::client_gone;
     into = std::make_unique<upstream_connection>(*this);
     auto began = timers_.now();
     if (breaker_.is_probed()) {
@@ -109,7 +120,7 @@ task<failure_reason> upstream::connect(reuse how, stream& client, const settings
         if (found != failure_reason::none) co_return found;
         began = timers_.now();
     }
-    if (!take_place(*into, config)) {
+    if (!take_place(*into)) {
         const auto waited = co_await wait_for_place(how, client, config, into);
         spent.in_line += timers_.now() - began;
         if (waited != failure_reason::none || into->reused) co_return waited;
@@ -120,9 +131,9 @@ task<failure_reason> upstream::connect(reuse how, stream& client, const settings
     co_return reached;
 }
 
-bool upstream::take_place(upstream_connection& one, const settings& config) {
+bool upstream::take_place(upstream_connection& one) {
     if (!line_.empty()) return false;
-    if (open_ >= config.upstream_connections_max) {
+    if (open_ >= open_max_) { // of now, whatever the request's own settings
         if (idle_.empty()) return false;
         close_least_used("makes_room");
     }
@@ -140,19 +151,22 @@ task<failure_reason> upstream::wait_for_place(reuse how, stream& client, const s
     tell_line("joined", std::chrono::nanoseconds(0), {});
     const auto began = timers_.now();
     place_in_line place(*this, into, how);
-    const tied while_waiting(client, into->link);
+    const tied while_waiting(client, into->link, config);
     const auto woken = co_await into->link.reader().until(began + config.values.upstream.queue_timeout);
     place.leave();
     const auto waited = timers_.now() - began;
     metrics_.upstream_wait.observe(waited);
     auto end = failure_reason::none;
-    if (client.is_gone())
+    if (has_left(client, config))
         end = failure_reason::client_gone; // what it was given goes to the next
     else if (woken == wake::deadline && !into->has_place_ && !place.given)
         end = failure_reason::queue_timeout;
     tell_line("left", waited, end != failure_reason::none ? to_string(end) : place.given ? "connection" : "place");
     if (end == failure_reason::queue_timeout) metrics_.limits_hit[limit::queue_timeout].add();
-    if (place.given) {
+    if (place.given && end == failure_reason::none && !place.given->link.is_quiet()) { // no longer: its place will do
+        std::swap(into->has_place_, place.given->has_place_);
+        tell_closed(*place.given, "by_backend");
+    } else if (place.given) {
         into = std::move(place.given);
         if (end == failure_reason::none)
             count_reuse(*into);
@@ -181,9 +195,9 @@ void upstream::fill_places() noexcept {
 bool upstream::is_present(const upstream_connection& one) const noexcept { return one.generation_ == generation_; }
 
 task<failure_reason> upstream::wait_for_probe(stream& client, const settings& config, upstream_connection& into) {
-    const tied while_probed(client, into.link);
+    const tied while_probed(client, into.link, config);
     const bool may_try = co_await breaker_.wait_for_probe(into.link.reader(), config.values.upstream.connect_retry);
-    if (client.is_gone()) co_return failure_reason::client_gone;
+    if (has_left(client, config)) co_return failure_reason::client_gone;
     co_return may_try ? failure_reason::none : failure_reason::upstream_connecting_failed_fast;
 }
 
@@ -194,14 +208,14 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
         if (waited != failure_reason::none) co_return waited;
     }
     const auto retry = config.values.upstream.connect_retry;
-    const tied while_connecting(client, into.link);
+    const tied while_connecting(client, into.link, config);
     circuit_breaker::trying trying(breaker_, is_present(into) && breaker_.is_open(retry));
     const auto began = timers_.now();
     const auto give_up_at = began + retry;
     for (auto pause = pause_first;; pause = std::min(pause * 2, circuit_breaker::pause_max)) {
         for (const auto& address : config.upstream_addresses) {
             const bool connected = co_await connect_once(address, config.values.upstream.connect_timeout, into);
-            if (client.is_gone()) co_return failure_reason::client_gone;
+            if (has_left(client, config)) co_return failure_reason::client_gone;
             if (!connected) continue;
             if (is_present(into)) breaker_.succeeded();
             metrics_.upstream_connects.add();
@@ -217,7 +231,7 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
         const auto next_try_at = timers_.now() + pause;
         if (trying.is_probe() || next_try_at >= give_up_at) co_return failure_reason::upstream_unreachable;
         co_await into.link.reader().until(next_try_at);
-        if (client.is_gone()) co_return failure_reason::client_gone;
+        if (has_left(client, config)) co_return failure_reason::client_gone;
     }
 }
 
@@ -276,6 +290,7 @@ void upstream::give_back(upstream_lease lease, const settings& config) {
 
 void upstream::use(const settings& config) {
     idle_max_ = config.upstream_idle_max;
+    while (idle_.size() > idle_max_) close_least_used("max_idle");
     if (open_max_ != config.upstream_connections_max) {
         open_max_ = config.upstream_connections_max;
         while (open_ > open_max_ && !idle_.empty()) close_least_used("max_connections");

@@ -94,7 +94,7 @@ private:
 
     void drop(upstream_connection*) noexcept;
     void place_is_free() noexcept;
-    bool take_place(upstream_connection&, const settings&);
+    bool take_place(upstream_connection&);
     bool is_present(const upstream_connection&) const noexcept; // to the addresses that hold now
     time_point idle_until(const upstream_connection&) const noexcept;
     task<failure_reason> wait_for_place(reuse, stream& client, const settings&, upstream_lease& into);

@@ -40,7 +40,12 @@ int bind_to(std::uint16_t& port) {
 
 } // namespace
 
-listener::listener(std::uint16_t port, int backlog) : port_(port) { listen_again(backlog); }
+listener::listener(std::uint16_t port, int backlog) : port_(port), held_(bind_to(port_)) { listen_again(backlog); }
+
+listener::~listener() {
+    close();
+    ::close(held_);
+}
 
 void listener::listen_again(int backlog) {
     close();

@@ -10,7 +10,7 @@ namespace harness {
 class listener {
 public:
     explicit listener(std::uint16_t port = 0, int backlog = 128); // 0: any free one
-    ~listener() { close(); }
+    ~listener();
     listener(const listener&) = delete;
     listener& operator=(const listener&) = delete;
 
@@ -18,12 +18,13 @@ public:
     int descriptor() const noexcept { return descriptor_; }
     wire accept();                        // throws if none comes in time
     bool has_connection();                // now
-    void close() noexcept;                // from then on connections are refused
+    void close() noexcept;                // from then on connections are refused; the port is nobody else's meanwhile
     void listen_again(int backlog = 128); // on the same port
 
 private:
+    std::uint16_t port_;
+    int held_; // bound, never listening
     int descriptor_ = -1;
-    std::uint16_t port_ = 0;
 };
 
 // A port that nothing listens on, and nothing will while this lives.

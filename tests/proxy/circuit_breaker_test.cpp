@@ -112,10 +112,10 @@ TEST_CASE_FIXTURE(fixture, "a probe that takes long is not waited for") {
     try_in_vain();
     const circuit_breaker::trying probe(breaker, true);
     waiting one(*this);
-    loop.timers.skip(99ms);
+    loop.timers.skip(50ms);
     loop.turn();
     CHECK_FALSE(one.may_try.has_value());
-    loop.timers.skip(10ms);
+    loop.timers.skip(60ms);
     loop.turn();
     CHECK(one.may_try == false);
 }

@@ -135,6 +135,22 @@ TEST_CASE("what is cut at the end of a drain does not look whole, and is logged"
     proxy.await_end();
 }
 
+TEST_CASE("an upload whose response is there already is cut at the end of a drain, and logged") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.drain.timeout = 100ms; });
+    auto client = proxy.connect();
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n1");
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(ok);
+    CHECK(client.receive(ok.size()) == ok);
+    proxy.drain();
+    client.discard_rest();
+    CHECK(client.ended() == ending::reset);
+    CHECK(proxy.await_log(R"("error":"drain_timeout")").find(R"("status":200)") != std::string::npos);
+    proxy.await_end();
+}
+
 TEST_CASE("a head, a tunnel and a wait for the backend are cut, too") {
     const closed_port nobody;
     scripted_backend backend;

@@ -147,6 +147,26 @@ TEST_CASE("neither do those that pause for longer before they come again") {
     CHECK(judge(made.now).state != health::failing);
 }
 
+TEST_CASE("that somebody waited in vain is forgotten in a lull") {
+    made_standing made;
+    const auto pass = [&](int seconds) {
+        for (int i = 0; i < seconds; ++i) {
+            made.polled(one_of_each);
+            made.pass(1s);
+        }
+        return judge(made.now).state;
+    };
+    pass(1);
+    made.first.upstream_awaited.set(1);
+    pass(1);
+    made.first.failures.at(failure_reason::client_gone, 0).add();
+    made.first.upstream_awaited.set(0);
+    pass(20);
+    made.first.upstream_awaited.set(3);
+    CHECK(pass(3) == health::ok);
+    CHECK(pass(5) == health::failing);
+}
+
 TEST_CASE("the backend is unreachable if connects fail and none succeeds, not if one of many fails") {
     made_standing made;
     const auto state = [&] { return judge(made.now).state; };

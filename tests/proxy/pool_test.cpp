@@ -228,6 +228,22 @@ TEST_CASE("no more connections are kept than idle_connections_max") {
     CHECK(two.receive_head() == get);
 }
 
+TEST_CASE("a reload that keeps fewer connections holds for what is idle already") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend);
+    auto first = proxy.connect(), second = proxy.connect();
+    first.send(get);
+    auto one = backend.accept();
+    auto two = backend.serve_one(second, get, ok);
+    one.receive_head();
+    one.send(ok);
+    CHECK(first.receive(ok.size()) == ok);
+    proxy.reload([](config& c) { c.upstream.idle_connections_max = 1; });
+    CHECK(two.receive_rest().empty()); // by the worker's next turn
+    first.send(get);
+    CHECK(one.receive_head() == get);
+}
+
 TEST_CASE("a request waits for a place below upstream.connections_max, but not for ever") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) {

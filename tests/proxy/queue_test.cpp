@@ -263,6 +263,78 @@ TEST_CASE("upstream.max_connections, lowered by a reload, holds as requests end"
     CHECK(ups[2].receive_head() == get("/waits"));
 }
 
+// Two requests on kept connections began before the reload; the first one's connection dies, and it is sent again.
+struct sent_again {
+    scripted_backend backend;
+    sidecar_under_test proxy{backend, [](config& c) { c.upstream.connections_max = 2; }};
+    wire one = proxy.connect(), other = proxy.connect();
+    wire up_one = backend.serve_one(one, get("/1"), ok), up_other;
+
+    void reload(std::size_t connections_max) {
+        one.send(get("/again"));
+        CHECK(up_one.receive_head() == get("/again"));
+        other.send(get("/other"));
+        up_other = backend.accept();
+        CHECK(up_other.receive_head() == get("/other"));
+        proxy.reload([connections_max](config& c) { c.upstream.connections_max = connections_max; });
+    }
+};
+
+TEST_CASE_FIXTURE(sent_again,
+                  "a request of before a reload that raised max_connections finds the places that there are") {
+    reload(3);
+    auto late = proxy.connect();
+    late.send(get("/late"));
+    auto up_late = backend.accept();
+    CHECK(up_late.receive_head() == get("/late"));
+    up_one.close();
+    auto again = backend.accept();
+    CHECK(again.receive_head() == get("/again"));
+    again.send(ok);
+    CHECK(one.receive_answer().body == "ok");
+}
+
+TEST_CASE_FIXTURE(sent_again, "a request of before a reload that lowered max_connections opens none beyond that") {
+    reload(1);
+    up_one.close();
+    CHECK(one.stays_silent(50ms));
+    CHECK(backend.untouched());
+    up_other.send(ok);
+    CHECK(other.receive_answer().body == "ok");
+    auto again = backend.accept();
+    CHECK(again.receive_head() == get("/again"));
+}
+
+TEST_CASE("on_half_close: abort: a client that ends its side leaves the line, or never joins it, and is not sent on") {
+    line_of_one with([](config& c) { c.downstream.on_half_close = sidecar::half_close::abort; });
+    auto leaves = with.proxy.connect();
+    leaves.send("POST /leaves HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    SUBCASE("at once") {}
+    SUBCASE("while it waits") { CHECK(with.until_waiting(1)); }
+    leaves.end_writing();
+    CHECK(leaves.receive_rest().empty());
+    CHECK(with.until_waiting(0));
+    with.up.send(ok);
+    CHECK(with.holder.receive_answer().body == "ok");
+    CHECK(with.up.stays_silent(50ms));
+    CHECK(with.backend.untouched());
+}
+
+TEST_CASE("an interim response is none: the request is waited for until its final head is here") {
+    line_of_one with;
+    with.up.send("HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK(with.holder.receive_head() == "HTTP/1.1 100 Continue\r\n\r\n");
+    with.up.send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Len"); // and a part of it
+    CHECK(with.holder.receive_head() == "HTTP/1.1 103 Early Hints\r\n\r\n");
+    CHECK(with.until("sidecar_upstream_awaited_responses 1"));
+    CHECK(with.until("sidecar_upstream_responses_total 0"));
+    with.up.send("gth: 2\r\n\r\nok");
+    CHECK(with.holder.receive_answer().body == "ok");
+    CHECK(with.until("sidecar_upstream_awaited_responses 0"));
+    CHECK(with.until("sidecar_upstream_responses_total 1"));
+    CHECK(with.until("sidecar_upstream_response_seconds_count 1"));
+}
+
 TEST_CASE("connections to the backend are counted when they stand, attempts that fail apart from them") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) {

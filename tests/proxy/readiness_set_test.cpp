@@ -171,10 +171,13 @@ struct crowd {
 TEST_CASE("a round that may not have told of all is no look") {
     struct first_told final : readiness_set::member {
         void on_ready(std::uint32_t events) override {
-            if (events & EPOLLIN && !seen) seen = of->looks();
+            if (!(events & EPOLLIN) || seen) return;
+            seen = of->looks();
+            saw_all = of->saw_all();
         }
         readiness_set* of = nullptr;
         std::optional<std::uint64_t> seen;
+        bool saw_all = true;
     };
     crowd all(300);
     const auto pair = unix_pair();
@@ -188,6 +191,8 @@ TEST_CASE("a round that may not have told of all is no look") {
     all.write_to_all();
     all.loop.turn();
     CHECK(early.seen == before); // the first of more than fit into a round
+    CHECK_FALSE(early.saw_all);
+    CHECK(all.loop.set.saw_all());
     CHECK(all.loop.set.looks() > before);
 }
 

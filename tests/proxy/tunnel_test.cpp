@@ -1,5 +1,6 @@
 // WebSocket through the sidecar; other upgrades are hop-by-hop, and CONNECT is refused (docs/behaviour.md 2.5).
 #include "tests/harness/http_text.hpp"
+#include "tests/harness/process.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"
 
@@ -102,6 +103,24 @@ TEST_CASE_FIXTURE(fixture, "one side's reset is the other's: what was cut does n
         client.receive_rest();
         CHECK(client.ended() == ending::reset);
     }
+}
+
+// Of a Unix socket the sidecar learns at once that its peer has closed, whatever is still to be read.
+TEST_CASE("what a client on a Unix socket has said before it closed still goes on") {
+    const folder here;
+    const auto path = (here.path / "socket").string();
+    scripted_backend backend;
+    const sidecar_under_test proxy(backend, [&](config& c) { c.listen.address = {"", 0, path}; });
+    auto client = wire::connect(path);
+    client.send(handshake);
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(switching);
+    client.receive_head();
+    const auto sent = client.send_until_stalled(std::string(50'000'000, 'x'), 20ms);
+    client.close();
+    CHECK(up.discard_rest() == sent);
+    CHECK(up.ended() == ending::fin);
 }
 
 TEST_CASE("a tunnel in which nothing moves is closed after tunnel_timeout") {

@@ -139,6 +139,18 @@ TEST_CASE_FIXTURE(fixture, "a response that ends with its Unix socket is whole, 
     }
 }
 
+TEST_CASE_FIXTURE(fixture, "what a backend on a Unix socket has said in a tunnel before it closed still goes on") {
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    auto up = backend.accept();
+    up.receive_head();
+    up.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    client.receive_head();
+    const auto sent = up.send_until_stalled(std::string(50'000'000, 'x'), 20ms);
+    up.close();
+    CHECK(client.discard_rest() == sent);
+    CHECK(client.ended() == ending::fin);
+}
+
 TEST_CASE_FIXTURE(fixture, "a Unix socket that nobody listens on is tried again for a while: a container restarts") {
     backend.refuse();
     client.send(post);

@@ -16,9 +16,9 @@
 namespace soak {
 
 using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
 using std::string;
 using std::string_view;
+using std::chrono::steady_clock;
 
 backend::backend(std::uint64_t seed) : seed_(seed), acceptor_([this] { accept(); }) {}
 
@@ -31,10 +31,12 @@ backend::~backend() {
 void backend::restart() {
     ++generation_;
     restarting_ = true;
-    disturbed_until_ = (clock::now() + 2s).time_since_epoch().count();
+    disturbed_until_ = (steady_clock::now() + 2s).time_since_epoch().count();
 }
 
-bool backend::is_disturbed_at(clock::time_point at) const { return at.time_since_epoch().count() < disturbed_until_; }
+bool backend::is_disturbed_at(steady_clock::time_point at) const {
+    return at.time_since_epoch().count() < disturbed_until_;
+}
 
 void backend::accept() {
     while (!ending_) {

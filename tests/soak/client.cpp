@@ -16,9 +16,9 @@
 namespace soak {
 
 using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
 using std::string;
 using std::string_view;
+using std::chrono::steady_clock;
 
 namespace {
 
@@ -38,8 +38,8 @@ bool is_enough(string_view got, const script& s) {
 
 } // namespace
 
-void client::run(std::atomic<std::uint64_t>& numbers, clock::time_point until) {
-    while (clock::now() < until) {
+void client::run(std::atomic<std::uint64_t>& numbers, steady_clock::time_point until) {
+    while (steady_clock::now() < until) {
         const auto s = make_script(seed_, ++numbers);
         try {
             exchange(s);
@@ -53,7 +53,7 @@ void client::run(std::atomic<std::uint64_t>& numbers, clock::time_point until) {
 void client::exchange(const script& s) {
     if (!connection_.is_open()) connection_ = harness::wire::connect(port_);
     ended_ = harness::ending::none;
-    const auto began = clock::now();
+    const auto began = steady_clock::now();
     dice d(s.cuts);
     if (s.planned == fault::client_aborts) {
         send_in_pieces(connection_, string_view(s.sent).substr(0, d.below(s.sent.size())), d);
@@ -82,11 +82,11 @@ void client::exchange(const script& s) {
 string client::receive(const script& s) {
     string got;
     std::array<char, 65536> piece{};
-    const auto until = clock::now() + 120s; // others may want the processor, too
+    const auto until = steady_clock::now() + 120s; // others may want the processor, too
     while (!is_enough(got, s)) {
         pollfd waiting{connection_.descriptor(), POLLIN, 0};
         if (::poll(&waiting, 1, 100) == 0) {
-            if (clock::now() > until)
+            if (steady_clock::now() > until)
                 throw std::runtime_error("no answer within 120 s, but " + harness::shown(got) + " to " +
                                          harness::shown(s.sent) + " answered with " + harness::shown(s.answer));
             continue;

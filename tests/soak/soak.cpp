@@ -25,7 +25,7 @@ namespace soak {
 namespace {
 
 using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 struct options {
     std::chrono::seconds duration{20};
@@ -57,7 +57,7 @@ int end(harness::process& proxy) {
 void await_readiness(std::uint16_t port) {
     const std::string probe = "POST /api/v1/projects/" + std::string(not_ready_project) +
                               "/uploads HTTP/1.1\r\nHost: a\r\nAuthorization: t\r\n\r\n";
-    for (const auto until = clock::now() + 20s; clock::now() < until;) {
+    for (const auto until = steady_clock::now() + 20s; steady_clock::now() < until;) {
         auto wire = harness::wire::connect(port);
         wire.send(probe);
         if (harness::status_of(wire.receive_answer().head) == 404) return;
@@ -71,21 +71,21 @@ int run(const options& o) {
     tally counts;
     std::atomic<std::uint64_t> numbers{0};
     await_readiness(proxy.port());
-    const auto began = clock::now();
+    const auto began = steady_clock::now();
     const auto until = began + o.duration;
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < o.clients; ++i)
         threads.emplace_back([&] { client(o.seed, proxy.port(), api, counts).run(numbers, until); });
     dice d(o.seed);
     auto next_report = began + std::chrono::milliseconds(o.duration) / 10;
-    for (auto next_fault = began + 2s; clock::now() < until && proxy.is_alive();) {
+    for (auto next_fault = began + 2s; steady_clock::now() < until && proxy.is_alive();) {
         proxy.read_for(50ms);
-        if (clock::now() > next_report) {
-            report("after " + std::to_string((clock::now() - began) / 1s) + " s", proxy);
+        if (steady_clock::now() > next_report) {
+            report("after " + std::to_string((steady_clock::now() - began) / 1s) + " s", proxy);
             next_report += std::chrono::milliseconds(o.duration) / 10;
         }
-        if (o.calm || clock::now() < next_fault) continue;
-        next_fault = clock::now() + 1s + std::chrono::milliseconds(d.below(3'000));
+        if (o.calm || steady_clock::now() < next_fault) continue;
+        next_fault = steady_clock::now() + 1s + std::chrono::milliseconds(d.below(3'000));
         d.one_in(2) ? api.restart() : proxy.signal(SIGHUP);
     }
     const bool alive = proxy.is_alive();
