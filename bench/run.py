@@ -42,9 +42,13 @@ def check_answer(case, label, port):
     if not case.contains or label in case.own_load:
         return
     target = case.load[case.load.index("--target") + 1]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{target}", timeout=5) as answer:
-        if case.contains.encode() not in answer.read():
-            raise SystemExit(f"{label} answers without {case.contains}")
+    give_up_at = time.monotonic() + 10  # its first poll may not have been answered yet
+    while time.monotonic() < give_up_at:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{target}", timeout=5) as answer:
+            if case.contains.encode() in answer.read():
+                return
+        time.sleep(PAUSE)
+    raise SystemExit(f"{label} answers without {case.contains}")
 
 
 def figures(case, proxy, result):
