@@ -20,7 +20,7 @@ public:
     bool run();
 
 private:
-    static constexpr std::size_t clients_max = 4, requests_max = 12;
+    static constexpr std::size_t requests_max = 12;
 
     void take_step();
     client_end* any_client();

@@ -52,6 +52,8 @@ extern const std::string document; // by the first rules nothing is ready, by th
 
 void configure(sidecar::config&, unsigned choice);
 
+inline constexpr std::size_t clients_max = 4;
+
 // `{client}.{exchange}`, in brackets: found anywhere, it says whose bytes these are.
 struct tag {
     std::size_t client = 0;
