@@ -33,17 +33,7 @@ task<exchange::after> exchange::run() {
     co_return end;
 }
 
-exchange::exchange(worker_state& worker, session& of)
-    : request_{.worker = worker,
-               .from = of,
-               .client = of.client,
-               .received = of.received,
-               .config = worker.current_settings(),
-               .head = {},
-               .body = {},
-               .decided = {},
-               .record = {}},
-      body_start_(worker.buffers) {
+exchange::exchange(worker_state& worker, session& of) : request_(worker, of), body_start_(worker.buffers) {
     request_.record.began = worker.timers.now();
     worker.metrics.requests_in_flight.add();
 }

@@ -13,6 +13,14 @@
 namespace sidecar {
 
 struct request_context {
+    // Written out: an aggregate would first be made zeros, all 2 KiB that the head's lists may hold.
+    request_context(worker_state& of_worker, session& of)
+        : worker(of_worker),
+          from(of),
+          client(of.client),
+          received(of.received),
+          config(of_worker.current_settings()) {}
+
     worker_state& worker;
     session& from;
     stream& client;
