@@ -1,6 +1,7 @@
 // Nothing behind a message's end travels, on any path (docs/behaviour.md 2.9): what a backend sends behind its response
 // would be taken by the client for the response to its next request.
 #include "tests/harness/http_text.hpp"
+#include "tests/harness/program.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"
 
@@ -167,6 +168,32 @@ TEST_CASE_FIXTURE(fixture, "bytes behind a response in whose place a 412 goes en
     fresh.send(next_response);
     CHECK(client.receive(next_response.size()) == next_response);
     CHECK(up.receive_rest().empty());
+}
+
+// What the sidecar looks at at once is bounded: the late bytes' event lies behind those of all the others.
+TEST_CASE("a second response that comes late is nobody's, whatever else happens with it") {
+    scripted_backend backend;
+    closed_port no_status;
+    program sidecar("upstream: {address: 127.0.0.1:" + std::to_string(backend.port()) + "}\nworkers: 1\n" +
+                    "admin: {address: off}\nstatus: {url: http://127.0.0.1:" + std::to_string(no_status.port()) +
+                    "/}\n");
+    auto client = sidecar.connect();
+    auto up = backend.serve_one(client, plain_get, next_response);
+    std::vector<wire> others;
+    for (int i = 0; i < 400; ++i) others.push_back(sidecar.connect());
+    auto last = sidecar.connect();
+    last.send("BAD\r\n\r\n");
+    last.receive_rest(); // all have been accepted
+    sidecar.halt();
+    client.send(next_get);
+    for (auto& each : others) each.send("G");
+    up.send(poison);
+    sidecar.go_on();
+    auto fresh = backend.accept();
+    CHECK(fresh.receive_head() == next_get);
+    fresh.send(next_response);
+    CHECK(client.receive(next_response.size()) == next_response);
+    CHECK(client.stays_silent(10ms));
 }
 
 } // namespace behind_the_end_test
