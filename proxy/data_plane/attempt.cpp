@@ -32,10 +32,8 @@ attempt::attempt(request_context& of, upstream_lease on, const request_changes& 
 
 task<> attempt::run() {
     auto& r = request;
-    if (r.downstream().on_half_close == half_close::abort && has_client_left())
-        co_return fail(failure_reason::client_gone); // nothing of it has gone up
-    if (!backend->reused) r.record.mark = {};        // it waited for a connection
-    backend->link.write_some(unsent);                // what is left, and what went wrong, is the upload's
+    if (!backend->reused) r.record.mark = {}; // it waited for a connection
+    backend->link.write_some(unsent);         // what is left, and what went wrong, is the upload's
     r.record.stop_own_time();
     download down(r, *this);
     if (unsent.empty() && r.body.done()) {
@@ -74,14 +72,9 @@ void attempt::upload_complete() noexcept {
 
 // All of the request is with the backend: from now on a client that goes, or has gone, ends the wait for the response.
 void attempt::tie_to_client() noexcept {
-    const bool ends_by_fin = request.downstream().on_half_close == half_close::abort;
-    request.client.tie(backend->link, ends_by_fin ? stream::tie_on::end : stream::tie_on::reset);
-    if (!is_response_complete && has_client_left()) fail(failure_reason::client_gone);
-}
-
-bool attempt::has_client_left() const noexcept {
-    const bool ends_by_fin = request.downstream().on_half_close == half_close::abort;
-    return request.client.is_gone() || (ends_by_fin && request.client.end_seen());
+    const auto what = leaving(*request.config);
+    request.client.tie(backend->link, what);
+    if (!is_response_complete && request.client.has_left(what)) fail(failure_reason::client_gone);
 }
 
 void attempt::final_head_came() noexcept {

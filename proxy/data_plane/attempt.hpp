@@ -68,7 +68,6 @@ public:
 private:
     void expect_response() noexcept;
     void tie_to_client() noexcept;
-    bool has_client_left() const noexcept;
     void stop_awaiting() noexcept;
 
     upload_state upload_ = upload_state::under_way;

@@ -152,6 +152,9 @@ task<exchange::after> exchange::forward_request() {
         co_return co_await reply_failure(400, "bad chunked body");
     }
     for (;;) {
+        // Nothing of it has gone up. Of one that did not ask for this it goes up all the same, as without a proxy.
+        if (leaving(*r.config) == stream::tie_on::end && r.client.has_left(stream::tie_on::end))
+            co_return co_await after_failure(failure_reason::client_gone, false, false);
         upstream_lease backend;
         if (!take_kept_connection(backend)) {
             const auto failed = co_await connect(backend);

@@ -79,7 +79,7 @@ void stream::on_ready(std::uint32_t events) {
     if (events & EPOLLERR) reset_ = true;
     // Both sides have ended. If this one has not, the peer has closed; there may still be bytes to read.
     if ((events & EPOLLHUP) && !writing_ended_) hung_up_ = true;
-    if (tied_ && (is_gone() || (end_seen_ && tie_on_ == tie_on::end))) tied_->cancel_waits();
+    if (tied_ && has_left(tie_on_)) tied_->cancel_waits();
     if (idle_owner_ && (readable_ || reset_)) return idle_owner_->stirred(*this);
     // The writer first: the reader may end all this, and the writer is then only one of what it ends.
     const bool also_reads = readable_ && reader_.waiting();

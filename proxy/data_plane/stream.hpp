@@ -88,6 +88,7 @@ public:
     // While set: when this peer is gone (and, if so asked, when it has ended its side), the other stream's waits are
     // cancelled, so that nobody waits for it in vain.
     enum class tie_on : std::uint8_t { reset, end };
+    bool has_left(tie_on what) const noexcept { return is_gone() || (what == tie_on::end && end_seen_); }
     void tie(stream& other, tie_on on) noexcept { tied_ = &other, tie_on_ = on; }
     void untie() noexcept { tied_ = nullptr; }
 

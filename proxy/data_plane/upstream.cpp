@@ -22,19 +22,11 @@ namespace {
 // The pause between two tries to connect doubles, up to circuit_breaker::pause_max.
 constexpr std::chrono::milliseconds pause_first{10};
 
-bool fin_is_leaving(const settings& config) noexcept {
-    return config.values.downstream.on_half_close == half_close::abort;
-}
-
-bool has_left(const stream& client, const settings& config) noexcept {
-    return client.is_gone() || (client.end_seen() && fin_is_leaving(config));
-}
-
 // Until the end of the scope the client's leaving ends the waits of `other`.
 class tied {
 public:
     tied(stream& client, stream& other, const settings& config) noexcept : client_(client) {
-        client.tie(other, fin_is_leaving(config) ? stream::tie_on::end : stream::tie_on::reset);
+        client.tie(other, leaving(config));
     }
     ~tied() { client_.untie(); }
     tied(const tied&) = delete;
@@ -111,7 +103,6 @@ upstream_lease upstream::take_idle(reuse how, const settings& config) {
 
 task<failure_reason> upstream::connect(reuse how, stream& client, const settings& config, upstream_lease& into,
                                        time_to_connection& spent) {
-    if (client.end_seen() && fin_is_leaving(config)) co_return failure_reason::client_gone;
     into = std::make_unique<upstream_connection>(*this);
     auto began = timers_.now();
     if (breaker_.is_probed()) {
@@ -157,7 +148,7 @@ task<failure_reason> upstream::wait_for_place(reuse how, stream& client, const s
     const auto waited = timers_.now() - began;
     metrics_.upstream_wait.observe(waited);
     auto end = failure_reason::none;
-    if (has_left(client, config))
+    if (client.has_left(leaving(config)))
         end = failure_reason::client_gone; // what it was given goes to the next
     else if (woken == wake::deadline && !into->has_place_ && !place.given)
         end = failure_reason::queue_timeout;
@@ -197,7 +188,7 @@ bool upstream::is_present(const upstream_connection& one) const noexcept { retur
 task<failure_reason> upstream::wait_for_probe(stream& client, const settings& config, upstream_connection& into) {
     const tied while_probed(client, into.link, config);
     const bool may_try = co_await breaker_.wait_for_probe(into.link.reader(), config.values.upstream.connect_retry);
-    if (has_left(client, config)) co_return failure_reason::client_gone;
+    if (client.has_left(leaving(config))) co_return failure_reason::client_gone;
     co_return may_try ? failure_reason::none : failure_reason::upstream_connecting_failed_fast;
 }
 
@@ -215,7 +206,7 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
     for (auto pause = pause_first;; pause = std::min(pause * 2, circuit_breaker::pause_max)) {
         for (const auto& address : config.upstream_addresses) {
             const bool connected = co_await connect_once(address, config.values.upstream.connect_timeout, into);
-            if (has_left(client, config)) co_return failure_reason::client_gone;
+            if (client.has_left(leaving(config))) co_return failure_reason::client_gone;
             if (!connected) continue;
             if (is_present(into)) breaker_.succeeded();
             metrics_.upstream_connects.add();
@@ -231,7 +222,7 @@ task<failure_reason> upstream::reach(stream& client, const settings& config, ups
         const auto next_try_at = timers_.now() + pause;
         if (trying.is_probe() || next_try_at >= give_up_at) co_return failure_reason::upstream_unreachable;
         co_await into.link.reader().until(next_try_at);
-        if (has_left(client, config)) co_return failure_reason::client_gone;
+        if (client.has_left(leaving(config))) co_return failure_reason::client_gone;
     }
 }
 

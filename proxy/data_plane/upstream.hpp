@@ -52,6 +52,11 @@ private:
     time_point used_at_{};       // when it was given back
 };
 
+// What of a client is its leaving (downstream.on_half_close).
+inline stream::tie_on leaving(const settings& config) noexcept {
+    return config.values.downstream.on_half_close == half_close::abort ? stream::tie_on::end : stream::tie_on::reset;
+}
+
 using upstream_lease = std::unique_ptr<upstream_connection>;
 
 // What it took a request to have a connection that was not just there.

@@ -335,6 +335,22 @@ TEST_CASE("an interim response is none: the request is waited for until its fina
     CHECK(with.until("sidecar_upstream_response_seconds_count 1"));
 }
 
+TEST_CASE("of a head a part is none: once the request is whole, the rest is waited for") {
+    line_of_one with;
+    with.up.send(ok);
+    CHECK(with.holder.receive_answer().body == "ok");
+    with.holder.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx");
+    with.backend.await_request(with.up);
+    with.up.receive_head();
+    with.up.send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Len");
+    CHECK(with.holder.receive_head() == "HTTP/1.1 103 Early Hints\r\n\r\n");
+    with.holder.send("y");
+    CHECK(with.until("sidecar_upstream_awaited_responses 1"));
+    with.up.send("gth: 2\r\n\r\nok");
+    CHECK(with.holder.receive_answer().body == "ok");
+    CHECK(with.until("sidecar_upstream_awaited_responses 0"));
+}
+
 TEST_CASE("connections to the backend are counted when they stand, attempts that fail apart from them") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) {

@@ -105,6 +105,19 @@ TEST_CASE_FIXTURE(fixture, "one side's reset is the other's: what was cut does n
     }
 }
 
+TEST_CASE_FIXTURE(fixture, "a reset is passed on at once, also where what came before it can't be") {
+    open();
+    wire* resets = &client;
+    wire* takes_nothing = &up;
+    SUBCASE("the client's") {}
+    SUBCASE("the backend's") { std::swap(resets, takes_nothing); }
+    resets->send_until_stalled(std::string(50'000'000, 'x'), 20ms);
+    resets->reset();
+    proxy.await_log(R"("status":101)"); // it is over
+    takes_nothing->discard_rest();
+    CHECK(takes_nothing->ended() == ending::reset);
+}
+
 // Of a Unix socket the sidecar learns at once that its peer has closed, whatever is still to be read.
 TEST_CASE("what a client on a Unix socket has said before it closed still goes on") {
     const folder here;

@@ -61,6 +61,38 @@ TEST_CASE("a place that comes free just as the front of the line leaves goes to 
     }
 }
 
+// The sidecar stands still until request and end are both there.
+TEST_CASE("on_half_close: abort: a client that ends its side with its request is not sent on") {
+    scripted_backend backend;
+    closed_port no_status;
+    program sidecar(one_place(backend.port(), no_status.port()) + "downstream: {on_half_close: abort}\n");
+    auto other = sidecar.connect();
+    wire up;
+    bool is_in_use = false;
+    SUBCASE("no connection is there") {}
+    SUBCASE("one is kept") { up = backend.serve_one(other, get, ok); }
+    SUBCASE("all are in use") {
+        other.send(get);
+        up = backend.accept();
+        up.receive_head();
+        is_in_use = true;
+    }
+    sidecar.halt();
+    auto leaves = sidecar.connect();
+    leaves.send(get);
+    leaves.end_writing();
+    sidecar.go_on();
+    CHECK(leaves.receive_rest().empty());
+    CHECK(backend.untouched());
+    if (!up.is_open()) return;
+    if (is_in_use) {
+        up.send(ok);
+        CHECK(other.receive_answer().body == "ok");
+    }
+    other.send(get); // on the same connection, behind nothing
+    CHECK(up.receive_head() == get);
+}
+
 TEST_CASE("a line in which clients come and go loses no place") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) { c.upstream.connections_max = 1; });
