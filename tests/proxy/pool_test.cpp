@@ -190,58 +190,48 @@ TEST_CASE("a kept connection is closed after its idle time") {
     CHECK(client.receive(ok.size()) == ok);
 }
 
-TEST_CASE("a reload with a shorter idle time holds for what is idle already") {
+// Two requests at the same time, and then their connections at rest: `one` came first, and rests last.
+struct two_connections {
     scripted_backend backend;
-    sidecar_under_test proxy(backend);
-    auto first = proxy.connect(), second = proxy.connect();
-    first.send(get);
-    auto one = backend.accept();
-    auto two = backend.serve_one(second, get, ok);
-    one.receive_head();
-    one.send(ok);
-    CHECK(first.receive(ok.size()) == ok);
-    proxy.reload([](config& c) { c.upstream.idle_timeout = 100ms; });
-    first.send(get); // the worker learns of it
-    CHECK(one.receive_head() == get);
-    one.send(ok);
-    CHECK(first.receive(ok.size()) == ok);
-    CHECK(one.receive_rest().empty());
-    CHECK(two.receive_rest().empty());
+    sidecar_under_test proxy;
+    wire first = proxy.connect(), second = proxy.connect();
+    wire one, two;
+
+    explicit two_connections(const sidecar_under_test::edit& edited = {}) : proxy(backend, edited) {
+        first.send(get);
+        one = backend.accept();
+        two = backend.serve_one(second, get, ok);
+        one.receive_head();
+        one.send(ok);
+        CHECK(first.receive(ok.size()) == ok);
+    }
+    void ask_on_one() {
+        first.send(get);
+        CHECK(one.receive_head() == get);
+        one.send(ok);
+        CHECK(first.receive(ok.size()) == ok);
+    }
+};
+
+TEST_CASE("a reload with a shorter idle time holds for what is idle already") {
+    two_connections with;
+    with.proxy.reload([](config& c) { c.upstream.idle_timeout = 100ms; });
+    with.ask_on_one(); // the worker learns of it
+    CHECK(with.one.receive_rest().empty());
+    CHECK(with.two.receive_rest().empty());
 }
 
-TEST_CASE("no more connections are kept than idle_connections_max") {
-    scripted_backend backend;
-    sidecar_under_test proxy(backend, [](config& c) { c.upstream.idle_connections_max = 1; });
-    auto first = proxy.connect(), second = proxy.connect();
-    first.send(get);
-    auto one = backend.accept();
-    second.send(get);
-    auto two = backend.accept();
-    one.receive_head();
-    two.receive_head();
-    one.send(ok);
-    CHECK(first.receive(ok.size()) == ok);
-    two.send(ok);
-    CHECK(second.receive(ok.size()) == ok);
-    CHECK(one.receive_rest().empty()); // the one longest idle goes
-    first.send(get);
-    CHECK(two.receive_head() == get);
+TEST_CASE("no more connections are kept than idle_connections_max: the one longest idle goes") {
+    two_connections with([](config& c) { c.upstream.idle_connections_max = 1; });
+    CHECK(with.two.receive_rest().empty());
+    with.ask_on_one();
 }
 
 TEST_CASE("a reload that keeps fewer connections holds for what is idle already") {
-    scripted_backend backend;
-    sidecar_under_test proxy(backend);
-    auto first = proxy.connect(), second = proxy.connect();
-    first.send(get);
-    auto one = backend.accept();
-    auto two = backend.serve_one(second, get, ok);
-    one.receive_head();
-    one.send(ok);
-    CHECK(first.receive(ok.size()) == ok);
-    proxy.reload([](config& c) { c.upstream.idle_connections_max = 1; });
-    CHECK(two.receive_rest().empty()); // by the worker's next turn
-    first.send(get);
-    CHECK(one.receive_head() == get);
+    two_connections with;
+    with.proxy.reload([](config& c) { c.upstream.idle_connections_max = 1; });
+    CHECK(with.two.receive_rest().empty()); // by the worker's next turn
+    with.ask_on_one();
 }
 
 TEST_CASE("a request waits for a place below upstream.connections_max, but not for ever") {
