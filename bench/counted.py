@@ -46,14 +46,14 @@ def idle_connections(field, run_load):
 def documents(field, run_load):
     """Resident set by the size of the status document, each of a few being another one."""
     rows, figures = [], {}
-    for entries in (1_000, 100_000, 1_000_000):
+    for entries in (1_000, 100_000, 300_000, 1_000_000):
         backend = field.backend("--entries", str(entries), "--vary")
         for name in ("before", "sidecar"):
             try:
                 proxy = field.contender(name, backend)
             except Missing:
                 continue
-            wait_for_snapshots(proxy, 4)
+            wait_for_snapshots(proxy, 12)  # what grows from one to the next is seen
             between, most = (proxy.memory(which) for which in ("VmRSS", "VmHWM"))
             rows.append([f"{name_of(name)}, {entries} entries", f"{between / 1024:.1f}", f"{most / 1024:.1f}"])
             figures[f"{name} {entries}"] = {"between_kib": between, "most_kib": most}

@@ -207,6 +207,8 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
     count<&m::upstream_reuses>("sidecar_upstream_reuses_total", "Requests sent on a kept connection."),
     count<&m::upstream_responses>("sidecar_upstream_responses_total",
                                   "Responses of the backend whose head has come; interim ones (1xx) are none."),
+    count<&m::upstream_given_up>("sidecar_upstream_given_up_total",
+                                 "Requests sent to the backend whose client went before the response's head came."),
     count<&m::upstream_retries>("sidecar_upstream_retries_total",
                                 "Requests sent once more because a kept connection was dead."),
     count<&m::upstream_failures>("sidecar_upstream_failures_total",

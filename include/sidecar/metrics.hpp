@@ -193,6 +193,7 @@ struct worker_metrics {
     counter upstream_awaited;    // gauge: requests sent whole, of whose final response no head has come
     counter upstream_stalled;    // gauge: within a message, and the backend has not moved for five seconds
     counter upstream_responses;  // whose final head has come
+    counter upstream_given_up;   // whose client went before that
     counter upstream_retries;    // a reused connection was dead: sent once more
     counter upstream_failures;   // closed, reset or sent rubbish
     histogram upstream_wait;     // in line for a connection; of each request that had to wait

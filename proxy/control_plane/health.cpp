@@ -118,11 +118,13 @@ private:
 
     void waiting() {
         const auto& recent = seen_.recent;
-        const auto waits = recent.awaited;
+        const auto in_vain = recent.in_vain() > waits_alone ? recent.in_vain() : 0; // else it may be their haste
+        const auto waits = recent.awaited + in_vain;
         if (!unreached_ && waits > 0 && seen_.silent_for >= (waits > waits_alone ? silent_after : silent_alone_after))
             add(trouble::silent, part::backend, waits > waits_alone ? health::failing : health::degraded,
                 "the backend does not respond",
-                fmt::format("{} {}", waits, waits == 1 ? "request waits" : "requests wait"),
+                recent.awaited == 0 ? fmt::format("{} requests have waited in vain", waits)
+                                    : fmt::format("{} {}", waits, waits == 1 ? "request waits" : "requests wait"),
                 seen_.backend + ": no response has begun for " + words(seen_.silent_for));
         else if (!unreached_ && seen_.ended_well == 0 && recent.stalled >= few &&
                  2 * recent.stalled >= recent.in_flight)
@@ -313,7 +315,10 @@ verdict judge(const symptoms& seen, const std::vector<trouble_watch::lasting>& p
     }
     if (present.empty()) {
         said.state = health::ok;
-        said.sentence = seen.recent.requests() == 0 ? "no requests just now, " : "the backend responds, ";
+        const auto& recent = seen.recent;
+        said.sentence = recent.requests() + recent.in_flight == 0 ? "no requests just now, "
+                        : recent.begun == 0                       ? "no response of the backend just now, "
+                                                                  : "the backend responds, ";
         said.sentence += "readiness is " + age_words(seconds(seen.age)) + " old";
         return said;
     }

@@ -19,10 +19,9 @@ float as_float(std::optional<double> value) {
     return static_cast<float>(std::isinf(*value) ? histogram::bounds.back() : *value);
 }
 
-// Waited in vain, or went within a response: too many only make a silence last.
+// Waited in vain.
 std::uint64_t gave_up(const tally& seen) {
-    return seen.of(failure_reason::client_gone) + seen.of(failure_reason::response_timeout) +
-           seen.of(failure_reason::no_response);
+    return seen.given_up + seen.of(failure_reason::response_timeout) + seen.of(failure_reason::no_response);
 }
 
 // A rule that took another's place begins at nought: then all it has is new.
@@ -65,7 +64,7 @@ void history::add(const tally& now, std::vector<rule_sums> rules, std::uint64_t 
 // Nobody's waiting is no silence of the backend, unless who waited has given up; and that not for ever.
 void history::note_silence(const tally& before, const tally& now, time_point at) {
     const bool responds = now.begun != before.begun;
-    const bool went = before.awaited != 0 && gave_up(now) != gave_up(before);
+    const bool went = gave_up(now) != gave_up(before);
     if (now.awaited != 0 || went) asked_at_ = at;
     in_vain_ = !responds && (went || (in_vain_ && at - asked_at_ < lull));
     if (responds || (now.awaited == 0 && !in_vain_)) last_response_at_ = at;

@@ -71,6 +71,7 @@ tally take_tally(const worker_list& workers) {
         all.connect_failures += each->upstream_connect_failures.get();
         all.reuses += each->upstream_reuses.get();
         all.begun += each->upstream_responses.get();
+        all.given_up += each->upstream_given_up.get();
         all.upstream.add(each->upstream_response);
         all.overhead.add(each->overhead);
     }
@@ -90,6 +91,7 @@ tally operator-(const tally& later, const tally& earlier) {
     came.connect_failures -= earlier.connect_failures;
     came.reuses -= earlier.reuses;
     came.begun -= earlier.begun;
+    came.given_up -= earlier.given_up;
     came.durations = between(later.durations, earlier.durations);
     came.upstream = between(later.upstream, earlier.upstream);
     came.overhead = between(later.overhead, earlier.overhead);

@@ -19,7 +19,8 @@ struct tally {
     std::array<std::uint64_t, enum_size<failure_reason>> failures{};
     std::uint64_t connections_refused = 0;
     std::uint64_t connects = 0, connect_failures = 0, reuses = 0;
-    std::uint64_t begun = 0; // the backend's responses
+    std::uint64_t begun = 0;    // the backend's responses
+    std::uint64_t given_up = 0; // by clients, before it had begun
     summed_histogram durations;
     summed_histogram upstream; // first bytes
     summed_histogram overhead;
@@ -29,7 +30,8 @@ struct tally {
     std::uint64_t upstream_connections = 0, upstream_idle = 0;
     int connect_errno = 0;
 
-    std::uint64_t requests() const noexcept; // that ended in whatever way
+    std::uint64_t in_vain() const noexcept { return begun == 0 ? given_up : 0; } // of a span: nobody had one
+    std::uint64_t requests() const noexcept;                                     // that ended in whatever way
     std::uint64_t ended_well() const noexcept;
     std::uint64_t failed() const noexcept { return backend_errors + own_errors + closed; }
     std::uint64_t of(failure_reason why) const noexcept { return failures[static_cast<std::size_t>(why)]; }

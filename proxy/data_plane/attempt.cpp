@@ -25,7 +25,8 @@ attempt::attempt(request_context& of, upstream_lease on, const request_changes& 
     : request(of),
       backend(std::move(on)),
       head(of.worker.buffers),
-      received(of.worker.buffers) {
+      received(of.worker.buffers),
+      awaits_continue(of.head.expects_continue && body_start.empty() && !of.continued) {
     write_request_head(of.head, changes, head);
     unsent = {head.data(), body_start};
 }
@@ -41,6 +42,7 @@ task<> attempt::run() {
         if (!failed()) co_await down.run();
     } else {
         r.client.tie(backend->link, stream::tie_on::reset);
+        if (awaits_continue) await_head();
         auto upward = to_its_end(sidecar::upload(*this), *this);
         auto downward = to_its_end(down.run(), *this);
         join both(upward, downward);
@@ -59,14 +61,18 @@ void attempt::fail(failure_reason why, const char* what) noexcept {
     backend->link.cancel_waits();
 }
 
+void attempt::go_on_with_body() noexcept {
+    if (!std::exchange(awaits_continue, false)) return;
+    stop_awaiting();
+    if (awaiting_head) response_due = time_point::max();
+    body_due = request.now() + request.downstream().body_timeout;
+    request.client.reader().change_deadline(body_due);
+}
+
 void attempt::upload_complete() noexcept {
     upload_ = upload_state::complete;
     request.record.sent_at = request.now();
-    if (awaiting_head) {
-        is_awaited_ = true;
-        request.worker.metrics.upstream_awaited.add();
-    }
-    expect_response();
+    await_head();
     tie_to_client();
 }
 
@@ -91,12 +97,13 @@ void attempt::stop_awaiting() noexcept {
 // The backend takes no more of it, or the client has no more to give. The response may be here, or come, all the same.
 void attempt::abandon_upload() noexcept {
     upload_ = upload_state::abandoned;
-    expect_response();
+    await_head();
 }
 
-// Its silence counts from the request's end.
-void attempt::expect_response() noexcept {
+// The backend's silence counts: from the request's end, or while it alone can let it go on.
+void attempt::await_head() noexcept {
     if (!awaiting_head) return;
+    if (!std::exchange(is_awaited_, true)) request.worker.metrics.upstream_awaited.add();
     response_due = request.now() + request.upstream().response_timeout;
     backend->link.reader().change_deadline(response_due);
 }

@@ -19,6 +19,7 @@ public:
     attempt(request_context&, upstream_lease, const request_changes& changes, std::string_view body_start);
     ~attempt() { // also where an exception ends it
         request.client.untie();
+        if (is_awaited_ && failure == failure_reason::client_gone) request.worker.metrics.upstream_given_up.add();
         request.from.upload_waits_since = request.from.download_waits_since = time_point::max();
         stop_awaiting();
     }
@@ -41,7 +42,6 @@ public:
 
     bool request_complete() const noexcept { return upload_ == upload_state::complete; }
     bool would_look_whole() const noexcept { return ends_by_close; }
-    std::string_view behind_the_head() const noexcept { return received.data(); } // after `switched`
 
     // For the two directions alone: what they tell each other.
     enum class upload_state : std::uint8_t { under_way, complete, abandoned };
@@ -50,6 +50,7 @@ public:
     void fail(failure_reason, const char* what = "") noexcept;
     bool over() const noexcept { return failure != failure_reason::none || upload_ == upload_state::abandoned; }
     bool failed() const noexcept { return failure != failure_reason::none; }
+    void go_on_with_body() noexcept; // the backend lets the client send, or it does all the same
     void upload_complete() noexcept;
     void abandon_upload() noexcept;
     void response_complete() noexcept;
@@ -58,15 +59,17 @@ public:
 
     buffer head;                                 // the request's, as it goes up
     outgoing unsent;                             // of head and body
-    buffer received;                             // from the backend, not yet looked at
+    buffer received;                             // from the backend, not yet looked at; after `switched` the tunnel's
+    time_point body_due = time_point::max();     // the request's next bytes
     time_point response_due = time_point::max(); // the response's next bytes; counts from the request's end
     bool awaiting_head = true;                   // the final response's
+    bool awaits_continue;                        // the client sends nothing until the backend lets it
     bool stop_upload_at_end = false;             // the client waits for a 100 that will not come
     bool ends_by_close = false;                  // what the client gets has no end of its own
     bool is_response_complete = false;
 
 private:
-    void expect_response() noexcept;
+    void await_head() noexcept;
     void tie_to_client() noexcept;
     void stop_awaiting() noexcept;
 

@@ -73,7 +73,10 @@ download::head_found download::take_head() {
         return bad_response("too many interim responses");
     }
     if (request_.head.minor_version == 1) { // RFC 9110 15.2: none to an HTTP/1.0 client
-        if (head_.status == 100) request_.continued = true;
+        if (head_.status == 100) {
+            request_.continued = true;
+            attempt_.go_on_with_body();
+        }
         response_changes changes;
         changes.switching = found == head_found::switching;
         write_response_head(head_, changes, out_);
@@ -194,7 +197,10 @@ void download::write_head(response_changes changes) {
 
 void download::write_head() {
     response_changes changes;
-    changes.dechunked = request_.head.minor_version == 0 && head_.body.how == body_framing::kind::chunked;
+    // Also where no body follows (HEAD, 304): HTTP/1.0 knows no chunks.
+    const bool is_chunked = head_.body.how == body_framing::kind::chunked ||
+                            (head_.body.how == body_framing::kind::none && head_.find(known_field::transfer_encoding));
+    changes.dechunked = request_.head.minor_version == 0 && is_chunked;
     write_head(changes);
 }
 

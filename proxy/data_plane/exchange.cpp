@@ -167,7 +167,9 @@ task<exchange::after> exchange::forward_request() {
         attempt one(r, std::move(backend), changes_of_request(), body_start_.data());
         co_await one.run();
         if (one.switched) {
-            co_await tunnel(r, *one.backend, one.behind_the_head());
+            one.head.release();
+            auto tunnelling = tunnel(r, *one.backend, std::move(one.received));
+            co_await std::move(tunnelling);
             r.worker.backend.close(std::move(one.backend), "tunnel_ended");
             co_return after::close;
         }

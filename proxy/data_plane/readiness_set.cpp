@@ -50,6 +50,7 @@ void readiness_set::take_round() {
     std::array<epoll_event, events_max> events;
     // While much is going on, the next round follows at once; what Asio has to do waits no longer than a few of them.
     for (int round = 0; round < rounds_in_a_row; ++round) {
+        looked_at_ = std::chrono::steady_clock::now();
         const int count = ::epoll_wait(set_.native_handle(), events.data(), events_max, 0);
         timers_.update_now();
         const std::span<epoll_event> came(events.data(), static_cast<std::size_t>(std::max(count, 0)));

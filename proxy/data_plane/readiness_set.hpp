@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <system_error>
 #include <vector>
@@ -45,6 +46,10 @@ public:
     std::uint64_t looks() const noexcept { return looks_; } // at the kernel, for all that had happened
     // Whether the last round was one. Else it was full, and what is left of its events may be anybody's.
     bool saw_all() const noexcept { return saw_all_; }
+    // What a look has seen is believed for this long: a round of many events takes some milliseconds, and meanwhile
+    // more may come. It is short beside the time that a backend takes to respond.
+    static constexpr std::chrono::microseconds believed_for{500};
+    bool sees_now() const noexcept { return saw_all_ && std::chrono::steady_clock::now() - looked_at_ < believed_for; }
 
 private:
     // By descriptor; the generation tells an event of a closed descriptor from one of its successor.
@@ -66,6 +71,7 @@ private:
     timer_queue& timers_;
     std::vector<slot> slots_;
     std::uint64_t looks_ = 0;
+    time_point looked_at_{};
     bool saw_all_ = false;
 };
 

@@ -104,7 +104,7 @@ public:
 
     // Whether it is connected, with nothing to read and no end: asked of the kernel, for one about to be used again.
     bool is_quiet() noexcept;
-    // The same of one at rest, as of the set's last round, without a call; false, too, where none has seen all since.
+    // The same of one at rest, as of the set's last look, without a call: good while the set `sees_now()`.
     bool was_quiet() const noexcept;
     // After a connect that was under way: 0, or errno.
     int connect_error() noexcept;

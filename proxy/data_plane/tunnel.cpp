@@ -21,11 +21,16 @@ void break_off(both_ways& all, stream& from, stream& to) noexcept {
     to.cancel_waits();
 }
 
-// One direction. Its end is passed on when all before it has been; what breaks it ends the other, too. A side that has
-// only closed (which a Unix socket tells of) takes nothing more, but what it said before still goes on.
+// One direction. Its end is passed on when all before it has been; what breaks it ends the other, too. A side that is
+// gone takes nothing more, but what it said before still goes on, as far as it is taken at once.
 task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint64_t& bytes) {
     waiter turn(all.worker.timers);
-    for (int reads = 1; !all.broken && !from.is_reset() && !to.is_reset(); ++reads) {
+    for (int reads = 1; !all.broken; ++reads) {
+        if (to.is_reset()) { // what it said is the other direction's
+            all.cut = true;
+            to.cancel_waits();
+            co_return;
+        }
         if (!through.empty()) {
             outgoing next{through.data(), {}};
             auto writing = finish_writing(to, next, all.worker.timers, all.silence_max);
@@ -33,8 +38,8 @@ task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint
             const auto written = through.data().size() - next.size();
             through.consume(written);
             bytes += written;
-            if (end == write_end::cancelled) continue;
-            if (end != write_end::done) break;
+            if (end == write_end::timed_out || (end == write_end::cancelled && from.is_reset())) break;
+            if (end != write_end::done) continue;
             all.moved_at = all.worker.timers.now();
         }
         const auto read = from.read_some(space_for_body(through, false));
@@ -48,7 +53,8 @@ task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint
             to.end_writing();
             co_return;
         }
-        if (read.status == io::error) break;
+        if (read.status == io::error || from.is_reset()) break;
+        through.release(); // who waits holds none
         // Silence counts while the other way is silent, too.
         const auto woken = co_await from.readable(all.moved_at + all.silence_max);
         if (woken == wake::cancelled && to.is_gone() && !to.is_reset()) co_return;
@@ -70,10 +76,8 @@ task<> to_its_end(task<> one, both_ways& all, stream& from, stream& to) {
 
 } // namespace
 
-task<> tunnel(request_context& r, upstream_connection& backend, std::string_view behind_the_head) {
+task<> tunnel(request_context& r, upstream_connection& backend, buffer downward) {
     both_ways all{r.worker, r.downstream().tunnel_timeout, r.now()};
-    buffer downward(r.worker.buffers);
-    downward.append(behind_the_head);
     // Bytes that the client sent behind its request belong to the tunnel.
     auto& client = r.client;
     auto& link = backend.link;

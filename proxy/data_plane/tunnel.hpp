@@ -5,11 +5,9 @@
 #include "proxy/data_plane/task.hpp"
 #include "proxy/data_plane/upstream.hpp"
 
-#include <string_view>
-
 namespace sidecar {
 
-// `behind_the_head`: what the backend has sent behind its 101.
-task<> tunnel(request_context&, upstream_connection&, std::string_view behind_the_head);
+// `downward`: what the backend has sent behind its 101.
+task<> tunnel(request_context&, upstream_connection&, buffer downward);
 
 } // namespace sidecar

@@ -47,11 +47,11 @@ task<> upload(attempt& a) {
         }
         if (r.body.done()) co_return a.upload_complete();
 
-        const auto read_by = r.now() + config.body_timeout;
+        if (!a.awaits_continue) a.body_due = r.now() + config.body_timeout;
         while (r.received.empty()) {
             if (!r.client.may_read()) {
                 r.received.release(); // who waits holds none
-                const auto woken = co_await r.client.readable(read_by);
+                const auto woken = co_await r.client.readable(a.body_due);
                 if (woken != wake::ready) interrupted(a, woken, failure_reason::body_timeout, limit::body_timeout);
                 if (a.over()) co_return;
             }
@@ -60,6 +60,7 @@ task<> upload(attempt& a) {
                 space = space.first(static_cast<std::size_t>(left));
             const auto read = r.client.read_some(space);
             if (read.status == io::done) {
+                a.go_on_with_body();
                 r.received.commit(read.bytes);
                 r.record.bytes_from_client += read.bytes;
                 large = read.bytes == space.size();

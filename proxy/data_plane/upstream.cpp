@@ -79,11 +79,12 @@ upstream_lease upstream::take_idle(reuse how, const settings& config) {
     while (how != reuse::never && !idle_.empty()) {
         if (how == reuse::if_just_used && now - idle_.back()->used_at_ > config.values.upstream.reuse_for_writes)
             return nullptr;
-        // One that has been looked at since it was given back need not be asked; but for what can't be sent again, any
-        // end that may be on its way counts. Bytes of nobody's response end it, too.
-        const auto seen = how == reuse::always ? std::find_if(idle_.rbegin(), idle_.rend(),
-                                                              [](const auto& each) { return each->link.was_quiet(); })
-                                               : idle_.rend();
+        // One that has just been looked at, since it was given back, need not be asked; but for what can't be sent
+        // again, any end that may be on its way counts. Bytes of nobody's response end it, too.
+        const auto seen =
+            how == reuse::always && set_.sees_now()
+                ? std::find_if(idle_.rbegin(), idle_.rend(), [](const auto& each) { return each->link.was_quiet(); })
+                : idle_.rend();
         const bool was_seen = seen != idle_.rend();
         const auto taken = was_seen ? std::prev(seen.base()) : std::prev(idle_.end());
         auto lease = std::move(*taken);

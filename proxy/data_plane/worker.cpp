@@ -123,6 +123,7 @@ private:
             }));
         for (const auto& each : listeners_) each->revive();
         state_.backend.use(*state_.current_settings()); // what a reload has changed holds for who waits, too
+        state_.current();                               // and what was known before is let go, without a request, too
         count_stalled();
     }
 

@@ -353,6 +353,68 @@ TEST_CASE("exchanges within which the backend stands still are counted, those wh
     CHECK(stalled() == 1);
 }
 
+const std::string expecting = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+
+TEST_CASE("while a client waits for its 100, it is the backend that is waited for") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.upstream.response_timeout = 100ms;
+        c.downstream.body_timeout = 10ms;
+    });
+    auto client = proxy.connect();
+    client.send(expecting);
+    auto up = backend.accept();
+    up.receive_head();
+    SUBCASE("nothing comes") {}
+    SUBCASE("another interim response comes") {
+        up.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+        client.receive_head();
+    }
+    CHECK(status_of(client.receive_answer().head) == 504);
+    proxy.await_log(R"("error":"response_timeout")");
+}
+
+TEST_CASE("once a client may send, it is the client that is waited for") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.upstream.response_timeout = patience;
+        c.downstream.body_timeout = 100ms;
+    });
+    auto client = proxy.connect();
+    client.send(expecting);
+    auto up = backend.accept();
+    up.receive_head();
+    SUBCASE("the backend lets it") {
+        up.send("HTTP/1.1 100 Continue\r\n\r\n");
+        client.receive_head();
+    }
+    SUBCASE("it does all the same") { client.send("x"); }
+    CHECK(status_of(client.receive_answer().head) == 408);
+}
+
+TEST_CASE("a client that sends without its 100 is served, and the backend's silence counts from its request's end") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) {
+        c.upstream.response_timeout = 300ms;
+        c.downstream.body_timeout = patience;
+    });
+    auto client = proxy.connect();
+    client.send(expecting);
+    auto up = backend.accept();
+    up.receive_head();
+    client.send("x");
+    CHECK(up.receive(1) == "x");
+    CHECK(client.stays_silent(400ms)); // of the client's own making
+    client.send("y");
+    CHECK(up.receive(1) == "y");
+    SUBCASE("it responds") {
+        const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        up.send(answer);
+        CHECK(client.receive(answer.size()) == answer);
+    }
+    SUBCASE("it does not") { CHECK(status_of(client.receive_answer().head) == 504); }
+}
+
 TEST_CASE("on_half_close: abort takes a client's FIN for its end") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) { c.downstream.on_half_close = sidecar::half_close::abort; });

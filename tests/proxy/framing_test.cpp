@@ -70,6 +70,17 @@ TEST_CASE_FIXTURE(fixture, "after each framing the connections are in step") {
     check_next_exchange();
 }
 
+TEST_CASE_FIXTURE(fixture, "an HTTP/1.0 client is told of no chunks, also where no body follows") {
+    client.send("HEAD / HTTP/1.0\r\nHost: a\r\n\r\n");
+    auto from = backend.accept();
+    from.receive_head();
+    SUBCASE("200") { from.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"); }
+    SUBCASE("304") { from.send("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"); }
+    const auto head = client.receive_rest();
+    CHECK(status_of(head) != 0);
+    CHECK_FALSE(field_of(head, "Transfer-Encoding"));
+}
+
 TEST_CASE_FIXTURE(fixture, "interim answers go on as they come, before the final one is there") {
     forwarded(get);
     for (const std::string interim :

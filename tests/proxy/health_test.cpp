@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 symptoms well() {
     symptoms seen;
     seen.up = 15min;
-    seen.recent.responses[2] = 50;
+    seen.recent.responses[2] = seen.recent.begun = 50;
     seen.backend = "127.0.0.1:3000";
     seen.connect_retry = 10s;
     seen.polled = true;
@@ -59,6 +59,8 @@ TEST_CASE("all is well") {
     auto quiet = well();
     quiet.recent = {};
     CHECK(said(quiet).line() == "ok: no requests just now, readiness is 0.2 s old");
+    quiet.recent.in_flight = 1;
+    CHECK(said(quiet).line() == "ok: no response of the backend just now, readiness is 0.2 s old");
 }
 
 TEST_CASE("the backend refuses connections") {

@@ -109,7 +109,7 @@ TEST_CASE("clients that wait in vain, go and come again do not hide a silence") 
     made.observe();
     for (int second = 0; second < 12; ++second) {
         const bool pause = second % 4 == 3; // nobody waits
-        if (pause) made.first.failures.at(failure_reason::client_gone, 0).add(3);
+        if (pause) made.first.upstream_given_up.add(3);
         made.first.upstream_awaited.set(pause ? 0 : 3);
         made.pass(1s);
         made.polled(one_of_each);
@@ -135,16 +135,33 @@ TEST_CASE("neither do those that pause for longer before they come again") {
     made.observe();
     for (int second = 0; second < 24; ++second) {
         const int phase = second % 6;
-        if (phase == 4) made.first.failures.at(failure_reason::client_gone, 0).add(6);
+        if (phase == 4) made.first.upstream_given_up.add(6);
         made.first.upstream_awaited.set(phase >= 4 ? 0 : 6);
         made.pass(1s);
         made.polled(one_of_each);
         if (phase < 4 && second > 4) CHECK(judge(made.now).state == health::failing);
     }
-    made.first.upstream_responses.add();
     made.first.upstream_awaited.set(6);
-    made.pass(1s);
+    for (std::chrono::seconds passed{0}; passed <= trouble_watch::gone_after; passed += 1s) {
+        made.first.upstream_responses.add();
+        made.pass(1s);
+    }
     CHECK(judge(made.now).state != health::failing);
+}
+
+TEST_CASE("clients of little patience do not hide a silence, though nobody waits whenever it is looked") {
+    made_standing made;
+    made.observe();
+    for (int second = 0; second < 12; ++second) {
+        made.first.upstream_given_up.add(2);
+        made.polled(one_of_each);
+        made.pass(1s);
+        CHECK((judge(made.now).state == health::failing) == (second >= 4));
+    }
+    CHECK(judge(made.now).sentence.find("requests have waited in vain") != std::string::npos);
+    made.first.upstream_responses.add();
+    made.pass(trouble_watch::gone_after + 1s);
+    CHECK(judge(made.now).state == health::ok);
 }
 
 TEST_CASE("that somebody waited in vain is forgotten in a lull") {
@@ -159,7 +176,7 @@ TEST_CASE("that somebody waited in vain is forgotten in a lull") {
     pass(1);
     made.first.upstream_awaited.set(1);
     pass(1);
-    made.first.failures.at(failure_reason::client_gone, 0).add();
+    made.first.upstream_given_up.add();
     made.first.upstream_awaited.set(0);
     pass(20);
     made.first.upstream_awaited.set(3);

@@ -2,8 +2,10 @@
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/program.hpp"
 #include "tests/harness/scripted_backend.hpp"
+#include "tests/harness/status_endpoint.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <vector>
 
@@ -107,6 +109,29 @@ TEST_CASE_FIXTURE(fixture,
         CHECK(client.receive_answer().body == "ok");
     }
     CHECK((sidecar.cpu_time() - before).count() < requests * 3);
+}
+
+// Each of another size, so that no piece of the one before fits the next.
+TEST_CASE("status documents that change take no more memory from one to the next" * doctest::skip(sanitized)) {
+    constexpr int entries = 150'000, changes = 40;
+    const auto document = [](int number) {
+        std::string text = R"({"projects":[)";
+        const int count = entries + number * 1'000;
+        for (int i = 0; i < count; ++i)
+            text += fmt::format(R"({}{{"id":"{:08x}-0000-4000-8000-{:012x}","is_upload_ready":false}})",
+                                i == 0 ? "" : ",", number, i);
+        return text + R"(],"files":[]})";
+    };
+    status_endpoint status(document(0));
+    scripted_backend backend;
+    program sidecar("upstream: {address: 127.0.0.1:" + std::to_string(backend.port()) + "}\nworkers: 1\n" +
+                    "admin: {address: off}\nstatus: {url: " + status.url() + ", interval: 10ms}\n");
+    std::size_t early = 0;
+    for (int i = 1; i <= changes; ++i) {
+        status.publish(document(i));
+        if (i == 10) early = sidecar.resident_bytes();
+    }
+    CHECK(sidecar.resident_bytes() < early + 40 * mib);
 }
 
 } // namespace memory_test

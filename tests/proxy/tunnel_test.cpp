@@ -1,6 +1,7 @@
 // WebSocket through the sidecar; other upgrades are hop-by-hop, and CONNECT is refused (docs/behaviour.md 2.5).
 #include "tests/harness/http_text.hpp"
 #include "tests/harness/process.hpp"
+#include "tests/harness/program.hpp"
 #include "tests/harness/scripted_backend.hpp"
 #include "tests/harness/sidecar_under_test.hpp"
 
@@ -116,6 +117,32 @@ TEST_CASE_FIXTURE(fixture, "a reset is passed on at once, also where what came b
     proxy.await_log(R"("status":101)"); // it is over
     takes_nothing->discard_rest();
     CHECK(takes_nothing->ended() == ending::reset);
+}
+
+// The sidecar stands still until it is all there.
+TEST_CASE("what the backend has said before it reset the tunnel still arrives") {
+    scripted_backend backend;
+    closed_port no_status;
+    program sidecar("upstream: {address: 127.0.0.1:" + std::to_string(backend.port()) + "}\nworkers: 1\n" +
+                    "admin: {address: off}\nstatus: {url: http://127.0.0.1:" + std::to_string(no_status.port()) +
+                    "/}\n");
+    auto client = sidecar.connect();
+    client.send(handshake);
+    auto up = backend.accept();
+    up.receive_head();
+    up.send(switching);
+    client.receive_head();
+    client.send("never read");
+    CHECK_FALSE(up.stays_silent(patience)); // it is there, and stays unread: a close is a reset
+    sidecar.halt();
+    SUBCASE("while the client is silent") {}
+    SUBCASE("while the client sends") { client.send("nor this"); }
+    up.send("bye");
+    up.close();
+    sidecar.go_on();
+    CHECK(client.receive(3) == "bye");
+    CHECK(client.receive_rest().empty());
+    CHECK(client.ended() == ending::reset);
 }
 
 // Of a Unix socket the sidecar learns at once that its peer has closed, whatever is still to be read.

@@ -106,4 +106,24 @@ TEST_CASE_FIXTURE(fixture,
     CHECK(metrics.upstream_open.get() == 0);
 }
 
+// A round of many events may take a while before the request that would use it has its turn.
+TEST_CASE_FIXTURE(fixture, "a connection at rest is believed to be quiet for a moment only") {
+    asker first(loop);
+    first.ask(pool, *config);
+    auto up = backend.accept();
+    loop.turn();
+    REQUIRE(first.done);
+    pool.give_back(std::move(first.lease), *config);
+    first.peer.send("x"); // something happens, so that all are looked at
+    loop.turn();
+    bool is_quiet = false;
+    SUBCASE("nothing comes") { is_quiet = true; }
+    SUBCASE("bytes of nobody's response come") { up.send("HTTP/1.1 200 OK\r\n"); }
+    SUBCASE("its end comes") { up.end_writing(); }
+    const auto give_up_at = std::chrono::steady_clock::now() + harness::patience;
+    while (loop.set.sees_now() && std::chrono::steady_clock::now() < give_up_at) continue;
+    CHECK(static_cast<bool>(pool.take_idle(reuse::always, *config)) == is_quiet);
+    CHECK(metrics.upstream_open.get() == 0); // given back to nobody, or closed
+}
+
 } // namespace upstream_test

@@ -1,0 +1,48 @@
+// A worker alone.
+#include "proxy/control_plane/settings.hpp"
+#include "proxy/data_plane/worker.hpp"
+#include "tests/harness/patience.hpp"
+#include "tests/proxy/control_tools.hpp"
+#include "tests/proxy/event_tools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+namespace worker_test {
+
+using namespace sidecar;
+using namespace sidecar::testing;
+
+// Of a large document each would keep tens of MiB.
+TEST_CASE("a worker that has nothing to do keeps no readiness of before") {
+    readable_log log;
+    readiness_board board;
+    shared common{{}, board, log.log};
+    common.current_settings.publish(make_settings(config{}, {}));
+    worker idle(common, 0, {});
+    const auto publish = [&board] {
+        board.publish(std::make_shared<const status_document>(), std::chrono::steady_clock::now(),
+                      std::chrono::steady_clock::now());
+    };
+    publish();
+    const auto [ours, theirs] = unix_pair();
+    const peer_socket client(ours);
+    idle.adopt(theirs);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); // by what is known now
+    idle.poll();
+    const std::weak_ptr<const readiness> before = board.published().get();
+    publish();
+    CHECK_FALSE(before.expired());
+    std::thread running([&idle] { idle.run(); });
+    const auto give_up_at = std::chrono::steady_clock::now() + harness::patience;
+    while (!before.expired() && std::chrono::steady_clock::now() < give_up_at) {
+        publish(); // what nobody keeps any more goes with the next
+        std::this_thread::yield();
+    }
+    idle.stop();
+    running.join();
+    CHECK(before.expired());
+}
+
+} // namespace worker_test
