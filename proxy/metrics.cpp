@@ -199,7 +199,8 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
         "the response's body."),
     gauge<&m::upstream_awaited>(
         "sidecar_upstream_awaited_responses",
-        "Requests sent to the backend whose response has no head yet; interim ones (1xx) are none."),
+        "Requests for which the backend's response is awaited: sent whole, or until it lets the client "
+        "send the body; interim responses (1xx) are none."),
     count<&m::upstream_connects>("sidecar_upstream_connects_total",
                                  "Connections made to the backend: attempts that succeeded."),
     count<&m::upstream_connect_failures>("sidecar_upstream_connect_failures_total",
@@ -208,7 +209,7 @@ constexpr auto of_workers = std::to_array<metric_row<worker_metrics>>({
     count<&m::upstream_responses>("sidecar_upstream_responses_total",
                                   "Responses of the backend whose head has come; interim ones (1xx) are none."),
     count<&m::upstream_given_up>("sidecar_upstream_given_up_total",
-                                 "Requests sent to the backend whose client went before the response's head came."),
+                                 "Requests whose client went while the backend's response was awaited."),
     count<&m::upstream_retries>("sidecar_upstream_retries_total",
                                 "Requests sent once more because a kept connection was dead."),
     count<&m::upstream_failures>("sidecar_upstream_failures_total",

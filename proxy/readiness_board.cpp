@@ -22,11 +22,15 @@ bool readiness_board::learn(const learned_entry& entry, const schema& by, std::s
 
 void readiness_board::publish(std::shared_ptr<const status_document> document, time_point asked_at,
                               time_point answered_at) {
-    std::lock_guard lock(mutex_);
-    if (document) current_.document = std::move(document);
-    current_.asked_at = asked_at;
-    current_.answered_at = answered_at;
-    published_.publish(std::make_shared<readiness>(current_));
+    const bool is_new = document != nullptr;
+    {
+        std::lock_guard lock(mutex_);
+        if (document) current_.document = std::move(document);
+        current_.asked_at = asked_at;
+        current_.answered_at = answered_at;
+        published_.publish(std::make_shared<readiness>(current_));
+    }
+    if (is_new && on_document_) on_document_();
 }
 
 void readiness_board::configure(const schema& needs, std::chrono::milliseconds max_age, unlisted unlisted_means) {

@@ -42,8 +42,11 @@ struct settings {
 // Where workers put what passing answers teach, and the poll puts documents. One readiness is published for all.
 class readiness_board {
 public:
-    // `on_learned` is called, on the worker's thread, after each lesson is published: it must only post.
-    explicit readiness_board(std::function<void()> on_learned = {}) : on_learned_(std::move(on_learned)) {}
+    // `on_learned` is called, on the worker's thread, after each lesson is published: it must only post. `on_document`,
+    // on the control thread, after each document is.
+    explicit readiness_board(std::function<void()> on_learned = {}, std::function<void()> on_document = {})
+        : on_learned_(std::move(on_learned)),
+          on_document_(std::move(on_document)) {}
 
     // A worker, before it relays the end of the response. False: no room (learn_entries_max), it was the oldest's.
     // `by`: the schema of its places, which a reload may have replaced meanwhile.
@@ -56,6 +59,8 @@ public:
     void configure(const schema&, std::chrono::milliseconds max_age, unlisted);
 
     const latest<readiness>& published() const noexcept { return published_; }
+    // Before much memory is needed for the next: what workers have let go since the last.
+    void free_replaced() { published_.free_replaced(); }
 
 private:
     std::mutex mutex_; // between writers
@@ -63,6 +68,7 @@ private:
     readiness current_;
     latest<readiness> published_{std::make_shared<readiness>()};
     std::function<void()> on_learned_;
+    std::function<void()> on_document_;
 };
 
 struct shared {

@@ -3,8 +3,10 @@
 // (std::atomic<std::shared_ptr> of libstdc++ 12 is neither lock-free nor clean under ThreadSanitizer.)
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -17,22 +19,22 @@ public:
     latest() = default;
     explicit latest(std::shared_ptr<const T> first) { publish(std::move(first)); }
 
-    // Any thread. Values replaced are freed here, by a publisher, never by the last reader: freeing a million entries
-    // must not hold up a request.
+    // Any thread. Values replaced are freed here and by free_replaced(), never by the last reader: freeing a million
+    // entries must not hold up a request.
     void publish(std::shared_ptr<const T> next) {
-        std::vector<std::shared_ptr<const T>> free_outside_the_lock;
+        replaced free_outside_the_lock;
         std::lock_guard lock(mutex_);
         if (current_) retired_.push_back(std::move(current_));
         current_ = std::move(next);
         version_.fetch_add(1, std::memory_order_release);
-        auto kept = retired_.begin();
-        for (auto& old : retired_) {
-            if (old.use_count() == 1)
-                free_outside_the_lock.push_back(std::move(old));
-            else
-                *kept++ = std::move(old);
-        }
-        retired_.erase(kept, retired_.end());
+        free_outside_the_lock = take_unread();
+    }
+
+    // Any thread: those that no reader has any more, for who needs the memory before the next is published.
+    void free_replaced() {
+        replaced free_outside_the_lock;
+        std::lock_guard lock(mutex_);
+        free_outside_the_lock = take_unread();
     }
 
     std::shared_ptr<const T> get() const {
@@ -43,9 +45,19 @@ public:
     std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
 private:
+    using replaced = std::vector<std::shared_ptr<const T>>;
+
+    replaced take_unread() {
+        const auto unread =
+            std::partition(retired_.begin(), retired_.end(), [](const auto& old) { return old.use_count() > 1; });
+        replaced taken(std::make_move_iterator(unread), std::make_move_iterator(retired_.end()));
+        retired_.erase(unread, retired_.end());
+        return taken;
+    }
+
     mutable std::mutex mutex_;
     std::shared_ptr<const T> current_;
-    std::vector<std::shared_ptr<const T>> retired_;
+    replaced retired_;
     std::atomic<std::uint64_t> version_{0};
 };
 

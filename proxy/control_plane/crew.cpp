@@ -66,6 +66,10 @@ void crew::one_ended(const std::exception_ptr& thrown) {
     if (++ended_ == workers_.size()) all_ended_(thrown_);
 }
 
+void crew::take_readiness() {
+    for (const auto& each : workers_) each->take_readiness();
+}
+
 void crew::announce_drain() {
     for (const auto& each : workers_) each->announce_drain();
 }

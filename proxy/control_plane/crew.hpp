@@ -27,6 +27,7 @@ public:
     crew& operator=(const crew&) = delete;
 
     void start();
+    void take_readiness();
     void announce_drain();
     void end_accepting();
     void stop();

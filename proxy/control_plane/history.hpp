@@ -58,6 +58,7 @@ public:
     std::uint64_t pending_least(std::chrono::seconds) const; // of all looks
     // When the backend's last began, or nobody waited for one; or the start.
     time_point last_response_at() const noexcept { return last_response_at_; }
+    time_point last_asked_at() const noexcept { return asked_at_; } // somebody waited for one, or gave it up
 
     const std::deque<bar>& bars() const noexcept { return bars_; }
     const std::deque<event>& events() const noexcept { return events_; } // the newest last

@@ -63,7 +63,9 @@ symptoms read_symptoms(const standing& now, const history& past) {
     seen.connects_fail = connects_fail(lately);
     seen.pending_least = past.pending_least(just_now);
     seen.ended_well = past.last(10s).came.ended_well();
-    if (seen.recent.awaited + seen.recent.in_vain() != 0) seen.silent_for = now.now - past.last_response_at();
+    // Nobody asks in a lull: that is no silence.
+    if (seen.recent.awaited + seen.recent.in_vain() != 0)
+        seen.silent_for = (seen.recent.awaited != 0 ? now.now : past.last_asked_at()) - past.last_response_at();
     seen.stuck_for = now.stuck_for;
 
     seen.backend = backend_words(now);

@@ -40,7 +40,7 @@ public:
         : values_(first),
           log_(log),
           source_(std::move(source)),
-          board_([this] { post_lesson(); }),
+          board_([this] { post_lesson(); }, [this] { crew_->take_readiness(); }),
           workers_(values_.workers != 0 ? values_.workers : usable_cpus()),
           descriptors_(raise_descriptor_limit()),
           addresses_(

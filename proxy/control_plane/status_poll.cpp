@@ -192,6 +192,7 @@ private:
     }
 
     asio::awaitable<parsed> parse_away(std::string body, std::shared_ptr<const plan> by) {
+        board_.free_replaced();
         auto work = parse(reader_, std::move(body), std::move(by), board_.published().get());
         co_return co_await asio::co_spawn(parser_, std::move(work), asio::use_awaitable);
     }

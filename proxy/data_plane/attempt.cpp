@@ -26,7 +26,7 @@ attempt::attempt(request_context& of, upstream_lease on, const request_changes& 
       backend(std::move(on)),
       head(of.worker.buffers),
       received(of.worker.buffers),
-      awaits_continue(of.head.expects_continue && body_start.empty() && !of.continued) {
+      awaits_continue(of.head.expects_continue && of.head.has_body() && body_start.empty() && !of.continued) {
     write_request_head(of.head, changes, head);
     unsent = {head.data(), body_start};
 }
@@ -62,7 +62,7 @@ void attempt::fail(failure_reason why, const char* what) noexcept {
 }
 
 void attempt::go_on_with_body() noexcept {
-    if (!std::exchange(awaits_continue, false)) return;
+    if (!std::exchange(awaits_continue, false) || upload_ != upload_state::under_way) return;
     stop_awaiting();
     if (awaiting_head) response_due = time_point::max();
     body_due = request.now() + request.downstream().body_timeout;

@@ -114,7 +114,7 @@ task<bool> download::more() {
         const auto read = read_some();
         if (read.status == io::done) {
             waits_since = time_point::max();
-            if (attempt_.upload() != attempt::upload_state::under_way)
+            if (attempt_.upload() != attempt::upload_state::under_way || attempt_.awaits_continue)
                 attempt_.response_due = request_.now() + request_.upstream().response_timeout;
             any_bytes_ = true;
             co_return true;

@@ -25,15 +25,17 @@ void break_off(both_ways& all, stream& from, stream& to) noexcept {
 // gone takes nothing more, but what it said before still goes on, as far as it is taken at once.
 task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint64_t& bytes) {
     waiter turn(all.worker.timers);
-    for (int reads = 1; !all.broken; ++reads) {
+    for (int reads = 1; !all.broken && !all.worker.cutting; ++reads) {
         if (to.is_reset()) { // what it said is the other direction's
             all.cut = true;
             to.cancel_waits();
             co_return;
         }
+        if (to.is_gone() && through.empty()) co_return; // a Unix socket tells of it
         if (!through.empty()) {
             outgoing next{through.data(), {}};
-            auto writing = finish_writing(to, next, all.worker.timers, all.silence_max);
+            auto writing =
+                finish_writing(to, next, all.worker.timers, from.is_reset() ? milliseconds(0) : all.silence_max);
             const auto end = co_await std::move(writing);
             const auto written = through.data().size() - next.size();
             through.consume(written);
@@ -57,7 +59,6 @@ task<> pump(both_ways& all, stream& from, stream& to, buffer& through, std::uint
         through.release(); // who waits holds none
         // Silence counts while the other way is silent, too.
         const auto woken = co_await from.readable(all.moved_at + all.silence_max);
-        if (woken == wake::cancelled && to.is_gone() && !to.is_reset()) co_return;
         if (woken == wake::deadline && all.worker.timers.now() - all.moved_at >= all.silence_max) break;
     }
     break_off(all, from, to);

@@ -123,7 +123,6 @@ private:
             }));
         for (const auto& each : listeners_) each->revive();
         state_.backend.use(*state_.current_settings()); // what a reload has changed holds for who waits, too
-        state_.current();                               // and what was known before is let go, without a request, too
         count_stalled();
     }
 
@@ -192,6 +191,10 @@ void worker::end_accepting() {
 
 void worker::stop() {
     boost::asio::post(running_->state_.context, [this] { running_->stop(); });
+}
+
+void worker::take_readiness() {
+    boost::asio::post(running_->state_.context, [this] { running_->state_.current(); });
 }
 
 const worker_metrics& worker::metrics() const noexcept { return running_->state_.metrics; }

@@ -31,6 +31,9 @@ public:
     void end_accepting();
     void stop();
 
+    // Any thread. What has been published is taken over, and what was before let go, without waiting for a request.
+    void take_readiness();
+
     const worker_metrics& metrics() const noexcept;
     // Any thread. When its loop last turned; it does so each second at least, unless it hangs.
     time_point last_turn() const noexcept;

@@ -374,6 +374,39 @@ TEST_CASE("while a client waits for its 100, it is the backend that is waited fo
     proxy.await_log(R"("error":"response_timeout")");
 }
 
+TEST_CASE("a 100 for a request without a body, and then silence: the backend is waited for, not for ever") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.upstream.response_timeout = 100ms; });
+    std::string request;
+    SUBCASE("GET") { request = "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"; }
+    SUBCASE("no length") {
+        request = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n";
+    }
+    auto client = proxy.connect();
+    client.send(request);
+    auto up = backend.accept();
+    up.receive_head();
+    up.send("HTTP/1.1 100 Continue\r\n\r\n");
+    client.receive_head();
+    CHECK(status_of(client.receive_answer().head) == 504);
+}
+
+TEST_CASE("interim responses end the backend's silence, also while a client waits for its 100") {
+    scripted_backend backend;
+    sidecar_under_test proxy(backend, [](config& c) { c.upstream.response_timeout = 2s; });
+    auto client = proxy.connect();
+    client.send(expecting);
+    auto up = backend.accept();
+    up.receive_head();
+    for (int i = 0; i < 5; ++i) {
+        CHECK(client.stays_silent(450ms));
+        up.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+        CHECK(status_of(client.receive_head()) == 103);
+    }
+    up.send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    CHECK(status_of(client.receive_answer().head) == 401);
+}
+
 TEST_CASE("once a client may send, it is the client that is waited for") {
     scripted_backend backend;
     sidecar_under_test proxy(backend, [](config& c) {

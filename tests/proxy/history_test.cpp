@@ -164,6 +164,18 @@ TEST_CASE("clients of little patience do not hide a silence, though nobody waits
     CHECK(judge(made.now).state == health::ok);
 }
 
+TEST_CASE("a few that went at once, and then nobody, are no silence") {
+    made_standing made;
+    made.polled(one_of_each);
+    made.observe();
+    made.first.upstream_given_up.add(6);
+    for (int second = 0; second < 20; ++second) {
+        made.polled(one_of_each);
+        made.pass(1s);
+        CHECK(judge(made.now).state == health::ok);
+    }
+}
+
 TEST_CASE("that somebody waited in vain is forgotten in a lull") {
     made_standing made;
     const auto pass = [&](int seconds) {
