@@ -251,6 +251,7 @@ class Field:
             stdout = reader.stdin
         started = self.start(name, [binary, "--config", config], cores, port, stdout)
         started.admin = admin
+        wait_until_listening(admin, started.process, self.run_folder(name) / "output.log")
         if stdout:
             stdout.close()
         return started
