@@ -37,15 +37,16 @@ void configure(sidecar::config& c, unsigned choice) {
     };
 }
 
+// Whole, and nothing else: rubbish may lie within it.
 std::optional<tag> tag_of(std::string_view head) {
     const auto value = harness::field_of(head, "X-Tag");
-    tag made;
     if (!value || value->size() < 5) return {};
+    tag made;
     const char* const last = value->data() + value->size();
-    auto [dot, error] = std::from_chars(value->data() + 1, last, made.client);
-    if (error != std::errc() || dot == last || *dot != '.') return {};
-    std::from_chars(dot + 1, last, made.exchange);
-    return made;
+    const auto client = std::from_chars(value->data() + 1, last, made.client);
+    if (client.ec != std::errc() || client.ptr == last) return {};
+    std::from_chars(client.ptr + 1, last, made.exchange);
+    return *value == made.text() ? std::optional(made) : std::nullopt;
 }
 
 std::string filled(const tag& of, std::size_t size) {
