@@ -12,4 +12,9 @@ program::program(const std::string& yaml) : process({"--config", write("listen: 
     std::from_chars(digits, serving.data() + serving.size(), port_);
 }
 
+std::string in_front_of(std::uint16_t backend, std::uint16_t no_status) {
+    return "upstream: {address: 127.0.0.1:" + std::to_string(backend) + "}\nworkers: 1\nadmin: {address: off}\n" +
+           "status: {url: http://127.0.0.1:" + std::to_string(no_status) + "/}\n";
+}
+
 } // namespace harness

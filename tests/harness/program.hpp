@@ -21,4 +21,7 @@ private:
     std::uint16_t port_ = 0;
 };
 
+// A configuration: one worker in front of this backend, no admin listener, and a status endpoint that is not there.
+std::string in_front_of(std::uint16_t backend, std::uint16_t no_status);
+
 } // namespace harness

@@ -174,9 +174,7 @@ TEST_CASE_FIXTURE(fixture, "bytes behind a response in whose place a 412 goes en
 TEST_CASE("a second response that comes late is nobody's, whatever else happens with it") {
     scripted_backend backend;
     closed_port no_status;
-    program sidecar("upstream: {address: 127.0.0.1:" + std::to_string(backend.port()) + "}\nworkers: 1\n" +
-                    "admin: {address: off}\nstatus: {url: http://127.0.0.1:" + std::to_string(no_status.port()) +
-                    "/}\n");
+    program sidecar(in_front_of(backend.port(), no_status.port()));
     auto client = sidecar.connect();
     auto up = backend.serve_one(client, plain_get, next_response);
     std::vector<wire> others;

@@ -18,10 +18,8 @@ const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 constexpr std::size_t mib = 1 << 20;
 
-std::string in_front_of(std::uint16_t backend, std::uint16_t no_status) {
-    return "upstream: {address: 127.0.0.1:" + std::to_string(backend) + "}\nworkers: 1\nadmin: {address: off}\n" +
-           "status: {url: http://127.0.0.1:" + std::to_string(no_status) + "/}\n" +
-           "rules: [{name: info, method: GET, path: \"/projects/{id}\", query: info, " +
+std::string with_info(const std::string& config) {
+    return config + "rules: [{name: info, method: GET, path: \"/projects/{id}\", query: info, " +
            "augment: {collection: projects, members: [is_upload_ready], unknown: ready}}]\n";
 }
 
@@ -34,7 +32,7 @@ std::string repeated(std::string_view part, int times) {
 struct fixture {
     scripted_backend backend{512};
     closed_port no_status;
-    program sidecar{in_front_of(backend.port(), no_status.port())};
+    program sidecar{with_info(in_front_of(backend.port(), no_status.port()))};
     std::size_t at_first = 0;
 
     fixture() {

@@ -123,9 +123,7 @@ TEST_CASE_FIXTURE(fixture, "a reset is passed on at once, also where what came b
 TEST_CASE("what the backend has said before it reset the tunnel still arrives") {
     scripted_backend backend;
     closed_port no_status;
-    program sidecar("upstream: {address: 127.0.0.1:" + std::to_string(backend.port()) + "}\nworkers: 1\n" +
-                    "admin: {address: off}\nstatus: {url: http://127.0.0.1:" + std::to_string(no_status.port()) +
-                    "/}\n");
+    program sidecar(in_front_of(backend.port(), no_status.port()));
     auto client = sidecar.connect();
     client.send(handshake);
     auto up = backend.accept();
